@@ -13,6 +13,7 @@ from typing import Literal
 from appliance.model.address import Address, Where
 from appliance.model.headers import HeaderEdits
 from appliance.routing.match import Match
+from appliance.routing.rewrite import Redirect, Rewrite
 
 Network = IPv4Network | IPv6Network
 
@@ -82,30 +83,6 @@ class Respond:
     status: int
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """Answer with a Location; the parts that are None are kept from the request.
-
-    ``path_prefix`` replaces the prefix that the route matched, ``path`` the whole path.
-    """
-
-    status: int = 308
-    scheme: str | None = None
-    host: str | None = None
-    port: int | None = None
-    path: str | None = None
-    path_prefix: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """What the upstream sees in place of what the client asked for."""
-
-    path: str | None = None
-    path_prefix: str | None = None
-    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

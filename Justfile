@@ -1,0 +1,27 @@
+# Every recipe calls a script that also runs without just.
+
+# Show the recipes.
+default:
+    @just --list
+
+# All checks in an environment of their own; with arguments, pytest alone: just test tests/http -k framing
+test *arguments:
+    ./build/test "$@"
+
+# Format, lint, types and house rules.
+check:
+    ./build/check
+
+# dist/meshctl.pyz, when its inputs changed.
+pyz *arguments:
+    ./build/pyz "$@"
+
+# The demo, from a freshly built meshctl.pyz.
+demo *arguments:
+    ./build/demo "$@"
+
+# One benchmark of tests/bench by its name.
+bench *arguments:
+    ./build/bench "$@"
+
+set positional-arguments

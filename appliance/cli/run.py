@@ -1,0 +1,158 @@
+"""``meshctl run``: bring a profile to life in the foreground until a signal says stop.
+
+Messages go to stderr, the access log to where the profile says. The first SIGINT or SIGTERM drains,
+the second ends at once. SIGHUP changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import trio
+
+from appliance import __version__
+from appliance.config.load import load
+from appliance.config.plan import Plan
+from appliance.net.clock import MonotonicClock
+from appliance.net.listen import BindError, bind, bound_address
+from appliance.proxy.access_log import open_log
+from appliance.proxy.worker import Bound, Worker
+
+from .exits import Exit
+
+_log = logging.getLogger("meshctl")
+_DEFAULT_CONNECTIONS = 10_000
+
+
+def run(profile: str, *, check_only: bool = False) -> int:
+    """Run ``profile``; returns the exit code."""
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.INFO)
+    plan, diagnostics = load(profile)
+    if diagnostics:
+        print(diagnostics.render(colour=sys.stderr.isatty()), file=sys.stderr)
+    if plan is None:
+        return Exit.INVALID_PROFILE
+    if not _say_unbuilt(plan):
+        return Exit.INVALID_PROFILE
+    if check_only:
+        return Exit.OK
+    room = _connection_limit(plan)
+    bound: list[Bound] = []
+    try:
+        for listener in plan.listeners:
+            bound.append(Bound(listener, bind(listener.bind, os.environ)))
+        log = open_log(plan.access_log, time.time(), time.monotonic())
+    except (BindError, OSError) as error:
+        print(f"meshctl: {error}", file=sys.stderr)
+        for each in bound:
+            each.sock.close()
+        return Exit.CANNOT_START
+    worker = Worker(plan, bound, log, room)
+    print(_start_line(plan, bound), file=sys.stderr, flush=True)
+    try:
+        trio.run(_serve, worker, clock=MonotonicClock())
+    finally:
+        if log is not None:
+            log.close()
+        for each in bound:
+            _remove_socket_file(each)
+    if worker.cut_off:
+        print(f"stopped with {worker.cut_off} requests cut off", file=sys.stderr)
+        return Exit.CONFLICT
+    print(f"stopped after {worker.ending.total} requests, none cut off", file=sys.stderr)
+    return Exit.OK
+
+
+def _say_unbuilt(plan: Plan) -> bool:
+    """Warn once of settings that this version does not act on; False where that would be unsafe."""
+    unsafe = [key for key in plan.unbuilt if key.security]
+    for key in unsafe:
+        print(
+            f"{key.where}: `{key.path}` is not supported by meshctl {__version__}; "
+            "running without it would be less secure than the profile says. Remove it to run without.",
+            file=sys.stderr,
+        )
+    if plan.unbuilt and not unsafe:
+        names = ", ".join(f"{key.path} (line {key.where.line})" for key in plan.unbuilt)
+        print(f"warning: meshctl {__version__} does not act on: {names}", file=sys.stderr)
+    return not unsafe
+
+
+def _connection_limit(plan: Plan) -> int:
+    """Raise the limit of open files as far as allowed; give the cap on client connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (OSError, ValueError):
+            pass
+    possible = soft // 2 if soft != resource.RLIM_INFINITY else _DEFAULT_CONNECTIONS
+    wanted = plan.process.max_connections
+    if wanted > possible:
+        _log.warning(
+            "process.max_connections %d needs %d open files, the limit is %d", wanted, 2 * wanted, soft
+        )
+    return wanted or min(_DEFAULT_CONNECTIONS, possible)
+
+
+def _start_line(plan: Plan, bound: list[Bound]) -> str:
+    places = []
+    for each in bound:
+        scheme = each.plan.protocol
+        where = bound_address(each.sock)
+        places.append(f"{each.plan.name} {where if where.startswith('unix:') else f'{scheme}://{where}'}")
+    counts = f"{len(plan.routes)} routes, {len(plan.upstreams)} upstreams"
+    return (
+        f"meshctl {__version__} {plan.name} ({plan.file} {plan.digest}, {counts}) "
+        f"listening: {'  '.join(places)}"
+    )
+
+
+def _remove_socket_file(bound: Bound) -> None:
+    if bound.plan.bind.kind == "unix":
+        try:
+            os.unlink(bound.plan.bind.path)
+        except OSError:
+            pass
+
+
+async def _serve(worker: Worker) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(worker.run)
+            _notify("READY=1")
+            nursery.start_soon(_obey, signals, worker, nursery.cancel_scope)
+
+
+async def _obey(signals: AsyncIterator[int], worker: Worker, scope: trio.CancelScope) -> None:
+    async for number in signals:
+        if number == signal.SIGHUP:
+            _log.info("SIGHUP: nothing changed; restart to load a changed profile")
+            continue
+        if not worker.draining:
+            _notify("STOPPING=1")
+            limit = worker.plan.process.drain_timeout
+            _log.info("draining %d requests, %gs left; again to stop at once", worker.in_flight, limit)
+        worker.stop()
+
+
+def _notify(state: str) -> None:
+    """Tell the service manager, if there is one (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    target = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.connect(target)
+            sock.send(state.encode())
+        except OSError as error:
+            _log.warning("NOTIFY_SOCKET %s: %s", path, error)

@@ -1,0 +1,205 @@
+"""One HTTP/1.1 connection to an upstream: send a request, give its response, serve again.
+
+The head is written in one piece with whatever of the body has arrived; the rest of an upload is pumped
+by a task of the exchange's own nursery while the answer is awaited, because an upstream may answer
+early. The pump reports, it never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+from appliance.model.exchange import Attempt, Exchange
+from appliance.model.fault import (
+    RESPONSE_TIMEOUT,
+    TRY_TIMEOUT,
+    UPSTREAM_BAD,
+    UPSTREAM_CUT,
+    UPSTREAM_IDLE,
+    UPSTREAM_RESET,
+    UPSTREAM_SLOW,
+    Fault,
+)
+from appliance.model.message import NO_BODY, Body, Request, Response
+from appliance.net.transport import HIGH_WATER, PeerGone, SocketTransport, Transport
+
+from .framing import frame_response
+from .h1_body import Inbox, Rules, SizedBody, WireBody, body_of, chunk
+from .h1_head import MAX_RESPONSE_HEAD, ResponseHead, parse_response, write_fields
+from .h1_lenient import parse_leniently
+from .h1_splice import relay
+
+_CRLF = b"\r\n"
+_MAX_INTERIM = 32
+
+
+class H1Client:
+    """The upstream end of the proxy, for one connection. ``per_try`` is seconds until a head."""
+
+    __slots__ = (
+        "_give_back",
+        "_keep",
+        "_rules",
+        "_uploaded",
+        "body",
+        "host",
+        "idle_since",
+        "inbox",
+        "per_try",
+        "transport",
+    )
+
+    def __init__(
+        self, transport: Transport, host: bytes, per_try: float, give_back: Callable[[H1Client, bool], None]
+    ) -> None:
+        self.transport = transport
+        self.inbox = Inbox(transport)
+        self.host = host
+        self.per_try = per_try
+        self.body: WireBody | None = None
+        self.idle_since = 0.0
+        self._give_back = give_back
+        self._rules = Rules(60.0, UPSTREAM_IDLE, UPSTREAM_CUT, UPSTREAM_BAD, UPSTREAM_BAD)
+        self._keep = True
+        self._uploaded = True
+
+    async def send(self, exchange: Exchange, attempt: Attempt) -> Response:
+        """Send the request; give the final response. Raises Fault of the upstream's or client's side."""
+        request, transport = exchange.request, self.transport
+        exchange.park = transport
+        self.body = None
+        self._keep = False
+        self._rules.idle = exchange.idle
+        body = request.body
+        if body.ended:
+            self._uploaded = True
+            transport.write(self._head(request, body, b""))
+        else:
+            self._uploaded = False
+            await self._begin_upload(exchange, request, body)
+        attempt.sent = True
+        if self._uploaded:
+            self._arm(exchange)
+        response = await self._response(exchange, request.method)
+        transport.rx.due = inf
+        return response
+
+    def release(self) -> None:
+        """Give the connection back: reusable only if both messages are complete and nothing is left over."""
+        body = self.body
+        reusable = (
+            self._keep
+            and self._uploaded
+            and (body is None or body.ended)
+            and not self.inbox.data
+            and not self.transport.unsent
+            and self.transport.rx.fault is None
+        )
+        self._give_back(self, reusable)
+
+    def _arm(self, exchange: Exchange) -> None:
+        """Start the clock for the head: from the last byte of the request, the shorter limit."""
+        rx = self.transport.rx
+        limit, why = exchange.response_limit or inf, RESPONSE_TIMEOUT
+        if self.per_try and self.per_try < limit:
+            limit, why = self.per_try, TRY_TIMEOUT
+        rx.why = why
+        rx.due = self.transport.lot.now() + limit
+
+    def _head(self, request: Request, body: Body, framing: bytes) -> bytes:
+        if body.ended and request.method in (b"POST", b"PUT", b"PATCH"):
+            framing = b"content-length: 0\r\n"  # RFC 9110 section 8.6
+        return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (
+            request.method,
+            request.target,
+            request.authority or self.host,
+            write_fields(request.headers),
+            framing,
+        )
+
+    async def _begin_upload(self, exchange: Exchange, request: Request, body: Body) -> None:
+        chunked = body.length is None
+        framing = b"transfer-encoding: chunked\r\n" if chunked else b"content-length: %d\r\n" % body.length  # type: ignore[str-bytes-safe]
+        head = self._head(request, body, framing)
+        first = body.read_nowait()
+        if chunked:
+            first = chunk(first)
+            if body.ended:
+                first += _last_chunk(body)
+        self.transport.write(head + first)
+        if not body.ended or self.transport.unsent:
+            request.streaming = True
+            if exchange.spawner is None:
+                await self._pump(exchange, body, chunked)
+            else:
+                exchange.spawner.start_soon(self._pump, exchange, body, chunked)
+        else:
+            self._uploaded = True
+
+    async def _pump(self, exchange: Exchange, body: Body, chunked: bool) -> None:
+        transport = self.transport
+        try:
+            ending = b"" if body.ended else None
+            if ending is None and not chunked:
+                await relay(body, transport, exchange.idle, UPSTREAM_SLOW)
+            while not body.ended:
+                data = await body.read()
+                transport.write(chunk(data) if chunked else data)
+                if transport.unsent > HIGH_WATER:
+                    await transport.wait_drained(0, exchange.idle, UPSTREAM_SLOW)
+            if chunked and ending is None:
+                transport.write(_last_chunk(body))
+            await transport.wait_drained(0, exchange.idle, UPSTREAM_SLOW)
+        except Fault as fault:
+            exchange.fail(fault)
+        except PeerGone:
+            return  # it reads no more; its answer, or its end, is what the reader sees
+        else:
+            self._uploaded = True
+            if self.body is None:
+                self._arm(exchange)
+
+    async def _response(self, exchange: Exchange, method: bytes) -> Response:
+        for _ in range(_MAX_INTERIM):
+            head = await self._next_head(exchange, method)
+            if head.status >= 200:
+                break
+            if head.status == 101:
+                raise Fault(UPSTREAM_BAD, "101 without an Upgrade having been asked for")
+            framing = frame_response(head.status, method, head.minor, head.headers)
+            await exchange.stream.inform(head.status, framing.headers)
+        else:
+            raise Fault(UPSTREAM_BAD, f"more than {_MAX_INTERIM} interim answers")
+        framing = frame_response(head.status, method, head.minor, head.headers)
+        self._keep = framing.keep
+        if framing.length == 0:
+            return Response(head.status, framing.headers, NO_BODY, head.reason)
+        self.body = body = body_of(framing.length, self.inbox, self._rules)
+        return Response(head.status, framing.headers, body, head.reason)
+
+    async def _next_head(self, exchange: Exchange, method: bytes) -> ResponseHead:
+        inbox, transport = self.inbox, self.transport
+        while True:
+            data = inbox.data
+            if data:
+                end = data.find(b"\r\n\r\n", 0, MAX_RESPONSE_HEAD)
+                if end >= 0:
+                    raw, inbox.data = data[: end + 4], data[end + 4 :]
+                    head = parse_response(raw)
+                    return head if head is not None else parse_leniently(raw, method)
+                if len(data) >= MAX_RESPONSE_HEAD:
+                    raise Fault(UPSTREAM_BAD, f"a response head of more than {MAX_RESPONSE_HEAD} bytes")
+            if exchange.fault is not None:
+                raise exchange.fault
+            try:
+                more = await transport.receive()
+            except PeerGone as gone:
+                raise Fault(UPSTREAM_RESET, str(gone)) from None
+            if not more:
+                raise Fault(UPSTREAM_CUT if data else UPSTREAM_RESET, "closed before the end of its head")
+            inbox.data = data + more if data else more
+
+
+def _last_chunk(body: Body) -> bytes:
+    return b"0\r\n" + write_fields(body.trailers) + _CRLF

@@ -1,0 +1,145 @@
+"""The answering half of an HTTP/1.x exchange: head and first bytes in one write, then the rest."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from appliance.model.exchange import Exchange
+from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, Fault
+from appliance.model.headers import Headers
+from appliance.model.message import Body, Request, Response
+from appliance.net.transport import HIGH_WATER, PeerGone
+
+from .framing import bodiless
+from .h1_body import chunk
+from .h1_head import write_fields
+from .h1_splice import WORTHWHILE, relay
+
+if TYPE_CHECKING:
+    from .h1_server import H1Server
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_STATUS_LINES = {code: b"HTTP/1.1 %d %b\r\n" % (code, phrase) for code, phrase in _REASONS.items()}
+
+
+def _status_line(status: int, reason: bytes) -> bytes:
+    if reason and reason != _REASONS.get(status):
+        return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
+class H1Stream:
+    """One request of a connection and the place for its answer (a ServerStream).
+
+    ``keep``: the connection can serve another request afterwards. ``refusal``: the fault of a request
+    that could not be read. ``sent``: bytes of body given to the kernel or its buffer.
+    """
+
+    __slots__ = ("_minor", "broken", "connection", "keep", "refusal", "request", "sent", "started")
+
+    def __init__(self, connection: H1Server, request: Request, keep: bool, minor: int) -> None:
+        self.connection = connection
+        self.request = request
+        self.keep = keep
+        self.refusal: Fault | None = None
+        self.started = False
+        self.broken = False
+        self.sent = 0
+        self._minor = minor
+
+    def watch_hangup(self, exchange: Exchange) -> None:
+        """From now on, tell the exchange when the client leaves; at once if it has left."""
+        self.connection.exchange = exchange
+        if self.connection.transport.hung_up:
+            exchange.fail(Fault(CLIENT_GONE))
+
+    async def inform(self, status: int, headers: Headers) -> None:
+        """Pass an interim answer (1xx) on; HTTP/1.0 clients do not know them (RFC 9110 section 15.2)."""
+        if self._minor:
+            self.connection.transport.write(_status_line(status, b"") + write_fields(headers) + b"\r\n")
+
+    async def respond(self, response: Response) -> None:
+        """Send the answer; raises Fault when the client or the body's source fails on the way."""
+        self.started = True
+        body, request = response.body, self.request
+        transport = self.connection.transport
+        self._settle_upload(request)
+        chunked = False
+        first = b""
+        if request.method == b"HEAD" or bodiless(response.status, request.method):
+            framing = self._length_of_head(response) if request.method == b"HEAD" else b""
+            body.abandon()
+            body = None
+        elif body.length is not None:
+            framing = b"content-length: %d\r\n" % body.length
+            first = body.read_nowait()
+        elif self._minor:
+            chunked, framing = True, b"transfer-encoding: chunked\r\n"
+            first = chunk(body.read_nowait())
+            if body.ended:
+                first += _last_chunk(body)
+        else:
+            self.keep, framing = False, b""
+            first = body.read_nowait()
+        head = b"%b%b%b%b\r\n" % (
+            _status_line(response.status, response.reason),
+            write_fields(response.headers),
+            framing,
+            self._connection_field(),
+        )
+        transport.write(head + first if first else head)
+        self.sent = len(first)
+        limit = self.connection.plan.timeouts.write
+        try:
+            if body is not None and not body.ended:
+                await self._stream(body, chunked, limit)
+            if transport.unsent or self.broken:
+                await transport.wait_drained(0, limit, CLIENT_SLOW)
+        except PeerGone as gone:
+            raise Fault(CLIENT_GONE, str(gone)) from None
+        if not request.body.ended:
+            self.keep = False
+
+    def reset(self, fault: Fault) -> None:
+        """Give up: the client must see that the answer is not whole, so the connection just ends."""
+        self.keep = False
+        self.broken = True
+
+    def _settle_upload(self, request: Request) -> None:
+        """An answer before the end of its request ends the connection, unless the rest is at hand."""
+        body = request.body
+        if not body.ended and not request.streaming:
+            body.read_nowait()
+        if not body.ended or not self.connection.keep_open():
+            self.keep = False
+
+    def _length_of_head(self, response: Response) -> bytes:
+        """A HEAD is told the length its GET would have, if it is known and not among the headers."""
+        length = response.body.length
+        if not length or any(name == b"content-length" for name, _ in response.headers):
+            return b""
+        return b"content-length: %d\r\n" % length
+
+    def _connection_field(self) -> bytes:
+        if not self.keep:
+            return b"connection: close\r\n"
+        return b"" if self._minor else b"connection: keep-alive\r\n"
+
+    async def _stream(self, body: Body, chunked: bool, limit: float) -> None:
+        transport = self.connection.transport
+        if body.length is not None and body.length >= WORTHWHILE:
+            self.sent += await relay(body, transport, limit, CLIENT_SLOW)
+        while not body.ended:
+            data = await body.read()
+            if data:
+                self.sent += len(data)
+                transport.write(chunk(data) if chunked else data)
+                if transport.unsent > HIGH_WATER:
+                    await transport.wait_drained(0, limit, CLIENT_SLOW)
+        if chunked:
+            transport.write(_last_chunk(body))
+
+
+def _last_chunk(body: Body) -> bytes:
+    return b"0\r\n%b\r\n" % write_fields(body.trailers)

@@ -1,0 +1,55 @@
+"""From a request head on the wire to a Request: target, authority and path are settled here.
+
+Refused is what could be routed in two ways: a Host that contradicts the target, a path whose encoding
+hides a separator, a target in no form that RFC 9112 section 3.2 knows.
+"""
+
+from __future__ import annotations
+
+import re
+
+from appliance.model.fault import BAD_PATH, BAD_TARGET, HOST_MISMATCH, NO_CONNECT, Fault
+from appliance.model.message import Request
+from appliance.routing.path import BadPath, normalise, split_target
+
+from .framing import Framing
+from .h1_head import RequestHead
+
+_ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]++)(/[^?]*+)?+(?:\?(.*+))?+")
+
+
+def to_request(head: RequestHead, framing: Framing, scheme: bytes) -> Request:
+    """Give the request that ``head`` asks for, without its body.
+
+    Raises Fault with BAD_TARGET, BAD_PATH, HOST_MISMATCH or NO_CONNECT.
+    """
+    target = head.target
+    authority = (framing.host or b"").lower()
+    if target.startswith(b"/"):
+        path, query = split_target(target)
+    elif target == b"*" and head.method == b"OPTIONS":
+        return _request(head, framing, scheme, authority, b"*", b"")
+    elif head.method == b"CONNECT":
+        raise Fault(NO_CONNECT)
+    else:
+        matched = _ABSOLUTE.fullmatch(target)
+        if matched is None:
+            raise Fault(BAD_TARGET, "neither a path, nor an http URL, nor the * of OPTIONS")
+        named = matched[1].lower()
+        if framing.host is not None and named != authority:
+            raise Fault(HOST_MISMATCH)
+        authority, path, query = named, matched[2] or b"/", matched[3] or b""
+    try:
+        path = normalise(path)
+    except BadPath as error:
+        raise Fault(BAD_PATH, str(error)) from None
+    return _request(head, framing, scheme, authority, path, query)
+
+
+def _request(
+    head: RequestHead, framing: Framing, scheme: bytes, authority: bytes, path: bytes, query: bytes
+) -> Request:
+    request = Request(head.method, scheme, authority, path, query, framing.headers)
+    if not head.minor:
+        request.version = "HTTP/1.0"
+    return request

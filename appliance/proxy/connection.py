@@ -1,0 +1,121 @@
+"""From a request to its ending: the birth of an exchange, the call of the stack, the guard.
+
+The guard is the one blanket ``except`` of the data path: a bug costs one exchange, is logged with its
+traceback, and is told to the client as nothing more than ``internal``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from itertools import count
+
+import trio
+
+from appliance.config.plan import ListenerPlan
+from appliance.model.exchange import Exchange, ServerStream
+from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, INTERNAL, Fault
+from appliance.model.message import Response
+
+from .ending import Ending
+from .reply import render
+from .snapshot import Snapshot
+from .trust import client_of, trusts
+
+_log = logging.getLogger("meshctl")
+_SILENT = (CLIENT_GONE, CLIENT_SLOW)
+
+
+class Ids:
+    """Request ids: 48 random bits of the process, then a counter; unique, short, cheap."""
+
+    __slots__ = ("_count", "_prefix")
+
+    def __init__(self) -> None:
+        self._prefix = os.urandom(6).hex()
+        self._count = count(1)
+
+    def new(self) -> str:
+        """Give an id of at least 20 hex digits."""
+        return f"{self._prefix}{next(self._count):08x}"
+
+
+class Connection:
+    """Handles the requests of one client connection."""
+
+    __slots__ = ("_current", "_ending", "_ids", "_listener", "_now", "_peer", "_trusted")
+
+    def __init__(
+        self,
+        listener: ListenerPlan,
+        peer: str,
+        current: Callable[[], Snapshot],
+        ids: Ids,
+        ending: Ending,
+        now: Callable[[], float],
+    ) -> None:
+        self._listener = listener
+        self._peer = peer
+        self._current = current
+        self._ids = ids
+        self._ending = ending
+        self._now = now
+        self._trusted = bool(listener.trust_forwarded) and trusts(listener.trust_forwarded, peer)
+
+    async def handle(self, stream: ServerStream) -> None:
+        """Answer one request; raises nothing but cancellation."""
+        exchange = Exchange(self._ids.new(), stream, self._listener.name, self._peer, self._now())
+        if self._trusted:
+            exchange.peer_trusted = True
+            exchange.client = client_of(self._peer, stream.request.headers, self._listener.trust_forwarded)
+        try:
+            if stream.request.body.at_hand():
+                await self._answer(exchange)
+            else:
+                async with trio.open_nursery() as nursery:
+                    exchange.spawner = nursery
+                    await self._answer(exchange)
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._ending.end(exchange)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        stream = exchange.stream
+        snapshot = self._current()
+        try:
+            try:
+                if stream.refusal is not None:
+                    raise stream.refusal
+                response = await snapshot.service_of(self._listener)(exchange)
+            except Fault as fault:
+                exchange.fault = fault
+                if fault.reason in _SILENT:
+                    exchange.status = fault.reason.status
+                    stream.reset(fault)
+                    return
+                response = render(exchange, fault, snapshot.plan.name)
+            await self._respond(exchange, response)
+        except Exception:
+            _log.exception("request %s: a bug in meshctl; the client got %d", exchange.id, INTERNAL.status)
+            await self._apologise(exchange, snapshot.plan.name)
+
+    async def _respond(self, exchange: Exchange, response: Response) -> None:
+        exchange.status = response.status
+        exchange.head_at = self._now()
+        try:
+            await exchange.stream.respond(response)
+        except Fault as fault:
+            exchange.fault = exchange.fault or fault
+            exchange.stream.reset(fault)
+        finally:
+            response.body.abandon()
+
+    async def _apologise(self, exchange: Exchange, name: str) -> None:
+        fault = Fault(INTERNAL)
+        exchange.fault = fault
+        if exchange.stream.started:
+            exchange.stream.reset(fault)
+        else:
+            await self._respond(exchange, render(exchange, fault, name))
+

@@ -1,0 +1,48 @@
+"""Choose the route by host, path, method, headers and query; each route has a stack of its own.
+
+It stands below what must be cheap for everybody (a refused client costs no routing) and above all that
+a route configures.
+"""
+
+from __future__ import annotations
+
+from appliance.config.plan import RoutePlan
+from appliance.model.exchange import Exchange
+from appliance.model.fault import NO_ROUTE, Fault
+from appliance.model.message import Response
+from appliance.model.service import Service
+from appliance.routing.table import RouteTable
+
+IDLE = 60.0
+IDLE_STREAMING = 300.0
+
+Bound = tuple[RoutePlan, Service]
+
+
+def route(rows: list[Bound]) -> Service:
+    """Give the service that sends each exchange to the first route that matches; Fault(NO_ROUTE) else."""
+    table: RouteTable[Bound] = RouteTable([(plan.match, (plan, service)) for plan, service in rows])
+
+    async def choose(exchange: Exchange) -> Response:
+        request = exchange.request
+        found = table.find(
+            _hostname(request.authority), request.path, request.method, request.headers, request.query
+        )
+        if found is None:
+            raise Fault(NO_ROUTE)
+        plan, service = found
+        exchange.route = plan.name
+        exchange.response_limit = plan.timeouts.response
+        idle = plan.timeouts.idle
+        exchange.idle = (IDLE if idle is None else idle) or float("inf")
+        return await service(exchange)
+
+    return choose
+
+
+def _hostname(authority: bytes) -> bytes:
+    """Give the host without its port; brackets of an IPv6 literal stay."""
+    if authority.startswith(b"["):
+        return authority[: authority.find(b"]") + 1]
+    host, colon, _ = authority.partition(b":")
+    return host if colon else authority

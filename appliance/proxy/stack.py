@@ -1,0 +1,78 @@
+"""The order of the stack, written once.
+
+Outermost first::
+
+    route       which route; nothing of a route is known above
+      deadline  total time, so it encloses everything that takes time
+      headers   who forwards for whom; sees the client's host, so it encloses the rewrite
+      rewrite   what the upstream is asked, the same for every try
+      balance   chooses an endpoint, once a try
+      forward   sends
+
+A layer that a route does not configure is not in its stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from appliance.config.plan import Forward, Plan, Respond, RoutePlan
+from appliance.model.exchange import Exchange
+from appliance.model.message import Response
+from appliance.model.service import Layer, Service
+from appliance.routing.rewrite import Rewrite
+from appliance.upstream.cluster import Cluster
+from appliance.upstream.forward import forward
+
+from .layers.balance import balance
+from .layers.deadline import deadline
+from .layers.headers import headers
+from .layers.rewrite import rewrite
+from .layers.route import route
+from .reply import redirect, respond
+
+
+def build(
+    plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange], now: Callable[[], float]
+) -> Service:
+    """Give the service of a whole plan."""
+    return route([(row, _route_stack(row, plan, clusters, timed, now)) for row in plan.routes])
+
+
+def _route_stack(
+    row: RoutePlan,
+    plan: Plan,
+    clusters: Mapping[str, Cluster],
+    timed: set[Exchange],
+    now: Callable[[], float],
+) -> Service:
+    action = row.action
+    if isinstance(action, Respond):
+        return _edited(respond(action), row)
+    if not isinstance(action, Forward):
+        return _edited(redirect(action, row.match), row)
+    layers: list[Layer] = []
+    if row.timeouts.request:
+        layers.append(deadline(row.timeouts.request, timed))
+    layers.append(headers(plan.name, row.request_headers, row.response_headers))
+    if row.rewrite != Rewrite():
+        layers.append(rewrite(row.rewrite, row.match))
+    layers.append(balance([(clusters[name], weight) for name, weight in action.to], now))
+    service: Service = forward
+    for layer in reversed(layers):
+        service = layer(service)
+    return service
+
+
+def _edited(inner: Service, row: RoutePlan) -> Service:
+    """The route's response edits hold for answers that the proxy makes, too."""
+    edits = row.response_headers
+    if not edits:
+        return inner
+
+    async def serve(exchange: Exchange) -> Response:
+        response = await inner(exchange)
+        response.headers = edits.apply(response.headers)
+        return response
+
+    return serve

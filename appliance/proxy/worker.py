@@ -1,0 +1,215 @@
+"""One worker: accepts connections, serves them, and drains when it is told to stop.
+
+One nursery holds the poller, the sweeps and the accept loops, another the connections, so that stopping
+is: close the listeners, tell every connection, wait until the second is empty or the time is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from appliance.config.plan import ListenerPlan, Plan
+from appliance.http.h1_server import H1Server
+from appliance.model.exchange import Exchange
+from appliance.model.fault import REQUEST_TIMEOUT, Fault
+from appliance.net.listen import accept_forever
+from appliance.net.park import TICK, Lot
+from appliance.net.poller import Poller
+from appliance.net.splice import close_pool
+from appliance.net.transport import SocketTransport
+
+from .access_log import AccessLog
+from .connection import Connection, Ids
+from .ending import Ending
+from .snapshot import Snapshot, revive
+
+_log = logging.getLogger("meshctl")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A listener of the plan with its socket."""
+
+    plan: ListenerPlan
+    sock: socket.socket
+
+
+class Cap:
+    """The connections that are open: how many, how many may be, and how many of each peer."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.count = 0
+        self.peers: Counter[str] = Counter()
+        self._freed = trio.Event()
+
+    def has_room(self) -> bool:
+        """Say whether another connection may be accepted."""
+        return self.count < self.limit
+
+    async def wait_room(self) -> None:
+        """Wait until a connection has closed."""
+        await self._freed.wait()
+
+    def enter(self, peer: str) -> None:
+        """Count a connection."""
+        self.count += 1
+        self.peers[peer] += 1
+
+    def leave(self, peer: str) -> None:
+        """Uncount a connection and let an accept loop that waits go on."""
+        self.count -= 1
+        self.peers[peer] -= 1
+        if not self.peers[peer]:
+            del self.peers[peer]
+        self._freed.set()
+        self._freed = trio.Event()
+
+
+class Both:
+    """Room in the whole process and in one listener."""
+
+    def __init__(self, process: Cap, listener: Cap) -> None:
+        self.process = process
+        self.listener = listener
+
+    def has_room(self) -> bool:
+        """Say whether both have room."""
+        return self.process.has_room() and self.listener.has_room()
+
+    async def wait_room(self) -> None:
+        """Wait for the one that is full."""
+        await (self.process if not self.process.has_room() else self.listener).wait_room()
+
+
+class Worker:
+    """Serves a plan on bound sockets until stopped; ``run`` once."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        bound: list[Bound],
+        log: AccessLog | None,
+        max_connections: int,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``now`` must read the same clock as trio's: ``MonotonicClock``, or a test's MockClock."""
+        self.plan = plan
+        self.draining = False
+        self.cut_off = 0
+        self.servers: set[H1Server] = set()
+        self._bound = bound
+        self._cap = Cap(max_connections)
+        self._ids = Ids()
+        self._stop = trio.Event()
+        self._accepting = trio.CancelScope()
+        self._connections = trio.CancelScope()
+        self._timed: set[Exchange] = set()
+        self._now = now
+        self.ending = Ending(log, self._timed, now)
+
+    @property
+    def in_flight(self) -> int:
+        """How many connections have a request under way."""
+        return sum(not server.idle for server in self.servers)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until ``stop``; afterwards ``cut_off`` is how many requests did not end in time."""
+        lot = Lot(self._now)
+        poller = Poller(lot)
+        self._snapshot = revive(self.plan, poller, self._timed)
+        try:
+            async with trio.open_nursery() as base:
+                base.start_soon(poller.run)
+                base.start_soon(lot.run)
+                base.start_soon(self._keep_house)
+                with self._connections:
+                    async with trio.open_nursery() as serving:
+                        base.start_soon(self._accept_all, serving, poller)
+                        task_status.started()
+                        await self._stop.wait()
+                        await self._drain()
+                        self._cut_off()
+                base.cancel_scope.cancel()
+        finally:
+            for cluster in self._snapshot.clusters.values():
+                cluster.close()
+            close_pool()
+            poller.close()
+
+    def stop(self) -> None:
+        """Begin to drain; a second call ends at once."""
+        if self.draining:
+            self._cut_off()
+        self.draining = True
+        self._stop.set()
+
+    def _cut_off(self) -> None:
+        self.cut_off = self.in_flight
+        self._connections.cancel()
+
+    async def _drain(self) -> None:
+        self._accepting.cancel()
+        for bound in self._bound:
+            bound.sock.close()
+        for server in list(self.servers):
+            server.stop()
+        with trio.move_on_after(self.plan.process.drain_timeout):
+            while self.servers:
+                await trio.sleep(TICK)
+
+    async def _accept_all(self, serving: trio.Nursery, poller: Poller) -> None:
+        with self._accepting:
+            async with trio.open_nursery() as nursery:
+                for bound in self._bound:
+                    cap = Cap(bound.plan.limits.max_connections)
+
+                    def start(
+                        sock: socket.socket, peer: str, bound: Bound = bound, cap: Cap = cap
+                    ) -> None:
+                        if cap.peers[peer] >= bound.plan.limits.max_per_ip and peer != "unix":
+                            sock.close()
+                            return
+                        self._cap.enter(peer)
+                        cap.enter(peer)
+                        serving.start_soon(self._serve, sock, peer, bound.plan, cap, poller)
+
+                    nursery.start_soon(accept_forever, bound.sock, Both(self._cap, cap), start)
+
+    async def _serve(
+        self, sock: socket.socket, peer: str, plan: ListenerPlan, cap: Cap, poller: Poller
+    ) -> None:
+        transport = SocketTransport(sock, poller)
+        server = H1Server(transport, plan, self._keep_open)
+        self.servers.add(server)
+        try:
+            connection = Connection(plan, peer, self._current, self._ids, self.ending, self._now)
+            await server.serve(connection.handle)
+        finally:
+            self.servers.discard(server)
+            self._cap.leave(peer)
+            cap.leave(peer)
+
+    def _keep_open(self) -> bool:
+        return not self.draining
+
+    def _current(self) -> Snapshot:
+        return self._snapshot
+
+    async def _keep_house(self) -> None:
+        """Every tick: close what has been idle for too long, end exchanges that are past their time."""
+        while True:
+            await trio.sleep(TICK)
+            now = self._now()
+            for cluster in self._snapshot.clusters.values():
+                cluster.expire(now)
+            for exchange in [exchange for exchange in self._timed if exchange.due <= now]:
+                self._timed.discard(exchange)
+                exchange.fail(Fault(REQUEST_TIMEOUT))

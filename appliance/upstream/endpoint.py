@@ -1,0 +1,84 @@
+"""One server of an upstream, with its pool of idle connections.
+
+The pool is a stack: the connection used last is used next, so that the surplus of a burst grows old at
+the bottom and expires. A connection that the peer closes while idle is dropped when the poller says so,
+not when a request finds it dead.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from appliance.config.plan import EndpointPlan, UpstreamTimeouts
+from appliance.http.h1_client import H1Client
+from appliance.model.exchange import Attempt
+from appliance.net.dial import dial
+from appliance.net.poller import Poller
+
+
+class Endpoint:
+    """A server: its address as name, its weight, what is in flight, and its idle connections."""
+
+    __slots__ = ("_closed", "_host", "_poller", "_timeouts", "address", "idle", "in_flight", "name", "weight")
+
+    def __init__(self, plan: EndpointPlan, timeouts: UpstreamTimeouts, poller: Poller) -> None:
+        self.address = plan.address
+        self.name = str(plan.address)
+        self.weight = plan.weight
+        self.in_flight = 0
+        self.idle: list[H1Client] = []
+        self._timeouts = timeouts
+        self._poller = poller
+        self._closed = False
+        self._host = (
+            b"localhost" if plan.address.kind == "unix" else self.name.removeprefix("dns:").encode("idna")
+        )
+
+    async def lease(self, attempt: Attempt, *, fresh: bool = False) -> H1Client:
+        """Give an idle connection that is alive, or a new one; ``fresh`` asks for a new one.
+
+        Raises Fault when none can be opened.
+        """
+        idle = self.idle
+        while idle and not fresh:
+            connection = idle.pop()
+            transport = connection.transport
+            transport.on_hangup = None
+            if transport.alive():
+                attempt.reused = True
+                attempt.connection = connection
+                return connection
+            transport.close()
+        attempt.reused = False
+        opened = await dial(self.address, self._poller, self._timeouts.connect)
+        connection = H1Client(opened, self._host, self._timeouts.per_try, self._give_back)
+        attempt.connection = connection
+        return connection
+
+    def _give_back(self, connection: H1Client, reusable: bool) -> None:
+        transport = connection.transport
+        if reusable and not self._closed and transport.alive():
+            connection.idle_since = transport.lot.now()
+            transport.on_hangup = partial(self._drop, connection)
+            self.idle.append(connection)
+        else:
+            transport.close()
+
+    def _drop(self, connection: H1Client) -> None:
+        if connection in self.idle:
+            self.idle.remove(connection)
+        connection.transport.close()
+
+    def expire(self, now: float) -> None:
+        """Close the connections that have been idle for ``pool_idle`` seconds."""
+        limit = now - self._timeouts.pool_idle
+        idle = self.idle
+        while idle and idle[0].idle_since <= limit:
+            idle.pop(0).transport.close()
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use as it comes back."""
+        self._closed = True
+        for connection in self.idle:
+            connection.transport.close()
+        self.idle.clear()

@@ -1,0 +1,34 @@
+"""The innermost service: lease a connection of the chosen endpoint, send, give the response head."""
+
+from __future__ import annotations
+
+from appliance.model.exchange import Exchange
+from appliance.model.fault import UPSTREAM_RESET, Fault
+from appliance.model.message import Response
+
+_IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+
+
+async def forward(exchange: Exchange) -> Response:
+    """Send the exchange to the endpoint of its attempt; raises Fault.
+
+    A pooled connection that dies before its first byte was most likely closed by the peer as we wrote:
+    an idempotent request without a body is then sent once more, on a fresh connection (RFC 9110
+    section 9.2.2, RFC 9112 section 9.3.1).
+    """
+    attempt = exchange.attempt
+    assert attempt is not None
+    exchange.stream.watch_hangup(exchange)
+    connection = await attempt.endpoint.lease(attempt)
+    try:
+        response = await connection.send(exchange, attempt)
+    except Fault as fault:
+        request = exchange.request
+        stale = fault.reason is UPSTREAM_RESET and attempt.reused
+        if not (stale and request.body.length == 0 and request.method in _IDEMPOTENT):
+            raise
+        connection.release()
+        attempt.connection = None
+        connection = await attempt.endpoint.lease(attempt, fresh=True)
+        response = await connection.send(exchange, attempt)
+    return response

@@ -164,6 +164,7 @@ class ChunkedBody(WireBody):
     _SIZE = -1  # values of _left that are not a count of bytes: a size line, the CRLF after data, trailers
     _CRLF = -2
     _TRAILERS = -3
+    _DONE = -4
 
     def __init__(self, inbox: Inbox, rules: Rules) -> None:
         super().__init__(inbox, rules, None)
@@ -185,7 +186,7 @@ class ChunkedBody(WireBody):
             return b""
         pieces: list[bytes] = []
         at = 0
-        while at < len(data):
+        while at < len(data) and self._left != self._DONE:
             left = self._left
             if left > 0:
                 piece = data[at : at + left]
@@ -206,8 +207,6 @@ class ChunkedBody(WireBody):
             if not step:
                 break
             at += step
-            if self.ended:
-                break
         self.inbox.data = data[at:]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -238,7 +237,7 @@ class ChunkedBody(WireBody):
 
     def _trailers(self, data: bytes, at: int) -> int:
         if data.startswith(b"\r\n", at):
-            self.ended = True
+            self._finish()
             return 2
         end = data.find(b"\r\n\r\n", at, at + MAX_TRAILERS)
         if end < 0:
@@ -249,8 +248,12 @@ class ChunkedBody(WireBody):
         if fields is None:
             raise Fault(self.rules.bad_trailer)
         self.trailers = clean_trailers(fields)
-        self.ended = True
+        self._finish()
         return end + 4 - at
+
+    def _finish(self) -> None:
+        self._left = self._DONE
+        self.ended = True
 
 
 def body_of(length: int, inbox: Inbox, rules: Rules) -> WireBody:

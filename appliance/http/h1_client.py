@@ -22,10 +22,10 @@ from appliance.model.fault import (
     Fault,
 )
 from appliance.model.message import NO_BODY, Body, Request, Response
-from appliance.net.transport import HIGH_WATER, PeerGone, SocketTransport, Transport
+from appliance.net.transport import HIGH_WATER, PeerGone, Transport
 
 from .framing import frame_response
-from .h1_body import Inbox, Rules, SizedBody, WireBody, body_of, chunk
+from .h1_body import Inbox, Rules, WireBody, body_of, chunk
 from .h1_head import MAX_RESPONSE_HEAD, ResponseHead, parse_response, write_fields
 from .h1_lenient import parse_leniently
 from .h1_splice import relay
@@ -119,8 +119,9 @@ class H1Client:
         )
 
     async def _begin_upload(self, exchange: Exchange, request: Request, body: Body) -> None:
-        chunked = body.length is None
-        framing = b"transfer-encoding: chunked\r\n" if chunked else b"content-length: %d\r\n" % body.length  # type: ignore[str-bytes-safe]
+        length = body.length
+        chunked = length is None
+        framing = b"transfer-encoding: chunked\r\n" if length is None else b"content-length: %d\r\n" % length
         head = self._head(request, body, framing)
         first = body.read_nowait()
         if chunked:

@@ -24,9 +24,7 @@ from appliance.model.headers import Headers
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _FIELD = rb"(?:" + _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)"
-_REQUEST = re.compile(
-    rb"(" + _TOKEN + rb"++) ([\x21-\x7e]++) HTTP/(\d)\.(\d)\r\n(" + _FIELD + rb"*+)\r\n"
-)
+_REQUEST = re.compile(rb"(" + _TOKEN + rb"++) ([\x21-\x7e]++) HTTP/(\d)\.(\d)\r\n(" + _FIELD + rb"*+)\r\n")
 _RESPONSE = re.compile(
     rb"HTTP/1\.([01]) (\d{3})(?: ([\t\x20-\x7e\x80-\xff]*+))?+\r\n(" + _FIELD + rb"*+)\r\n"
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from appliance.model.exchange import Exchange
 from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, Fault
 from appliance.model.headers import Headers
-from appliance.model.message import Body, Request, Response
+from appliance.model.message import NO_BODY, Body, Request, Response
 from appliance.net.transport import HIGH_WATER, PeerGone
 
 from .framing import bodiless
@@ -70,7 +70,7 @@ class H1Stream:
         if request.method == b"HEAD" or bodiless(response.status, request.method):
             framing = self._length_of_head(response) if request.method == b"HEAD" else b""
             body.abandon()
-            body = None
+            body = NO_BODY
         elif body.length is not None:
             framing = b"content-length: %d\r\n" % body.length
             first = body.read_nowait()
@@ -92,7 +92,7 @@ class H1Stream:
         self.sent = len(first)
         limit = self.connection.plan.timeouts.write
         try:
-            if body is not None and not body.ended:
+            if not body.ended:
                 await self._stream(body, chunked, limit)
             if transport.unsent or self.broken:
                 await transport.wait_drained(0, limit, CLIENT_SLOW)

@@ -102,11 +102,10 @@ class H1Server:
 
     def _give_body(self, request: Request, framing: Framing) -> None:
         length = framing.length
-        if length == 0:
+        if length in (0, UNTIL_CLOSE):
             return
         if length > 0 and self._rules.size and length > self._rules.size:
             raise Fault(BODY_TOO_LARGE, f"{length} bytes, {self._rules.size} allowed")
-        assert length != UNTIL_CLOSE  # framing gives that to responses only
         request.body = body_of(length, self.inbox, self._rules)
 
     async def _next_head(self) -> bytes | None:

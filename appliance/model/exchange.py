@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 from .fault import Fault
 from .headers import Headers
@@ -20,7 +21,7 @@ class Interruptible(Protocol):
 class Spawner(Protocol):
     """The part of a trio nursery that an exchange with a streaming upload uses."""
 
-    def start_soon(self, async_fn: object, *args: object) -> None:
+    def start_soon(self, async_fn: Callable[..., Awaitable[object]], *args: Any) -> None:
         """Start a task that ends with the exchange."""
 
 
@@ -96,9 +97,9 @@ class Exchange:
     """A request from its head to its ending.
 
     Times are seconds of the worker's clock. ``peer`` is who connected, ``client`` who asked: they differ
-    behind a trusted proxy. ``path`` is as the client asked, before any rewrite. ``park`` is what the exchange waits on right now, so that a
-    deadline or a client's leaving can reach it from outside. ``idle`` is the route's limit for a
-    silent stream once the answer has begun.
+    behind a trusted proxy. ``path`` is as the client asked, before any rewrite. ``park`` is what the
+    exchange waits on right now, so that a deadline or a client's leaving can reach it from outside.
+    ``idle`` is the route's limit for a silent stream once the answer has begun.
     """
 
     __slots__ = (

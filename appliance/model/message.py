@@ -34,10 +34,12 @@ class Body(Protocol):
 class NoBody:
     """A message without a body; one instance serves all."""
 
-    __slots__ = ()
-    length: int | None = 0
-    ended = True
-    trailers: Headers = []
+    __slots__ = ("ended", "length", "trailers")
+
+    def __init__(self) -> None:
+        self.length: int | None = 0
+        self.ended = True
+        self.trailers: Headers = []
 
     def read_nowait(self) -> bytes:
         """Give nothing."""

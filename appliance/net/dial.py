@@ -17,7 +17,7 @@ from .poller import Poller
 from .transport import SocketTransport
 
 
-async def dial(address: Address, poller: Poller, timeout: float) -> SocketTransport:
+async def dial(poller: Poller, address: Address, timeout: float) -> SocketTransport:
     """Connect to ``address`` within ``timeout`` seconds.
 
     A name is resolved each time; its addresses are tried in the resolver's order. Raises Fault with

@@ -67,7 +67,9 @@ def _advice(error: OSError) -> str:
 
 def _bind_tcp(address: Address) -> socket.socket:
     if address.host:
-        info = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        info = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
         family, _, _, _, target = info[0]
     elif socket.has_dualstack_ipv6():
         family, target = socket.AF_INET6, ("::", address.port)

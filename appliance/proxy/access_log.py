@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TextIO, cast
 
 from appliance.config.plan import AccessLogPlan
 from appliance.model.exchange import Exchange
@@ -32,7 +32,7 @@ class AccessLog:
         self._dropped = 0
         self._seen = 0
         self._closing = threading.Event()
-        self._format = _FORMATS.get(plan.format, None) or plan.format.format_map
+        self._format = _FORMATS.get(plan.format) or plan.format.format_map
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         self._thread.start()
 
@@ -102,9 +102,11 @@ def _text(raw: bytes) -> str:
 
 
 def _stamped(record: dict[str, object]) -> dict[str, object]:
-    moment = record["time"]
-    assert isinstance(moment, float)
-    stamp = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    stamp = (
+        datetime.fromtimestamp(cast(float, record["time"]), UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
     return {**record, "time": stamp}
 
 
@@ -134,4 +136,4 @@ def open_log(plan: AccessLogPlan, wall: float, now: float) -> AccessLog | None:
         return None
     if plan.to in ("stdout", "stderr"):
         return AccessLog(plan, sys.stdout if plan.to == "stdout" else sys.stderr, wall, now)
-    return AccessLog(plan, open(plan.to, "a", encoding="utf-8"), wall, now)  # noqa: SIM115
+    return AccessLog(plan, open(plan.to, "a", encoding="utf-8"), wall, now)

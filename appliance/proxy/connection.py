@@ -118,4 +118,3 @@ class Connection:
             exchange.stream.reset(fault)
         else:
             await self._respond(exchange, render(exchange, fault, name))
-

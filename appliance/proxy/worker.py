@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -19,6 +20,7 @@ from appliance.config.plan import ListenerPlan, Plan
 from appliance.http.h1_server import H1Server
 from appliance.model.exchange import Exchange
 from appliance.model.fault import REQUEST_TIMEOUT, Fault
+from appliance.net.dial import dial
 from appliance.net.listen import accept_forever
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
@@ -109,6 +111,7 @@ class Worker:
         self._cap = Cap(max_connections)
         self._ids = Ids()
         self._stop = trio.Event()
+        self._empty = trio.Event()
         self._accepting = trio.CancelScope()
         self._connections = trio.CancelScope()
         self._timed: set[Exchange] = set()
@@ -124,7 +127,7 @@ class Worker:
         """Serve until ``stop``; afterwards ``cut_off`` is how many requests did not end in time."""
         lot = Lot(self._now)
         poller = Poller(lot)
-        self._snapshot = revive(self.plan, poller, self._timed)
+        self._snapshot = revive(self.plan, partial(dial, poller), self._timed, self._now)
         try:
             async with trio.open_nursery() as base:
                 base.start_soon(poller.run)
@@ -162,8 +165,8 @@ class Worker:
         for server in list(self.servers):
             server.stop()
         with trio.move_on_after(self.plan.process.drain_timeout):
-            while self.servers:
-                await trio.sleep(TICK)
+            if self.servers:
+                await self._empty.wait()
 
     async def _accept_all(self, serving: trio.Nursery, poller: Poller) -> None:
         with self._accepting:
@@ -171,9 +174,7 @@ class Worker:
                 for bound in self._bound:
                     cap = Cap(bound.plan.limits.max_connections)
 
-                    def start(
-                        sock: socket.socket, peer: str, bound: Bound = bound, cap: Cap = cap
-                    ) -> None:
+                    def start(sock: socket.socket, peer: str, bound: Bound = bound, cap: Cap = cap) -> None:
                         if cap.peers[peer] >= bound.plan.limits.max_per_ip and peer != "unix":
                             sock.close()
                             return
@@ -194,6 +195,8 @@ class Worker:
             await server.serve(connection.handle)
         finally:
             self.servers.discard(server)
+            if self.draining and not self.servers:
+                self._empty.set()
             self._cap.leave(peer)
             cap.leave(peer)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from appliance.config.plan import UpstreamPlan
 from appliance.model.fault import NO_ENDPOINT, Fault
-from appliance.net.poller import Poller
 from appliance.policy.balance import RoundRobin
 
-from .endpoint import Endpoint
+from .endpoint import Dial, Endpoint
 
 
 class Cluster:
@@ -15,10 +14,10 @@ class Cluster:
 
     __slots__ = ("endpoints", "name", "plan", "policy")
 
-    def __init__(self, plan: UpstreamPlan, poller: Poller) -> None:
+    def __init__(self, plan: UpstreamPlan, dial: Dial) -> None:
         self.name = plan.name
         self.plan = plan
-        self.endpoints = [Endpoint(endpoint, plan.timeouts, poller) for endpoint in plan.endpoints]
+        self.endpoints = [Endpoint(endpoint, plan.timeouts, dial) for endpoint in plan.endpoints]
         self.policy = RoundRobin([endpoint.weight for endpoint in self.endpoints])
 
     def choose(self) -> Endpoint:

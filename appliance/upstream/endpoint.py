@@ -7,28 +7,31 @@ not when a request finds it dead.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from appliance.config.plan import EndpointPlan, UpstreamTimeouts
 from appliance.http.h1_client import H1Client
+from appliance.model.address import Address
 from appliance.model.exchange import Attempt
-from appliance.net.dial import dial
-from appliance.net.poller import Poller
+from appliance.net.transport import Transport
+
+Dial = Callable[[Address, float], Awaitable[Transport]]
 
 
 class Endpoint:
     """A server: its address as name, its weight, what is in flight, and its idle connections."""
 
-    __slots__ = ("_closed", "_host", "_poller", "_timeouts", "address", "idle", "in_flight", "name", "weight")
+    __slots__ = ("_closed", "_dial", "_host", "_timeouts", "address", "idle", "in_flight", "name", "weight")
 
-    def __init__(self, plan: EndpointPlan, timeouts: UpstreamTimeouts, poller: Poller) -> None:
+    def __init__(self, plan: EndpointPlan, timeouts: UpstreamTimeouts, dial: Dial) -> None:
         self.address = plan.address
         self.name = str(plan.address)
         self.weight = plan.weight
         self.in_flight = 0
         self.idle: list[H1Client] = []
         self._timeouts = timeouts
-        self._poller = poller
+        self._dial = dial
         self._closed = False
         self._host = (
             b"localhost" if plan.address.kind == "unix" else self.name.removeprefix("dns:").encode("idna")
@@ -50,7 +53,7 @@ class Endpoint:
                 return connection
             transport.close()
         attempt.reused = False
-        opened = await dial(self.address, self._poller, self._timeouts.connect)
+        opened = await self._dial(self.address, self._timeouts.connect)
         connection = H1Client(opened, self._host, self._timeouts.per_try, self._give_back)
         attempt.connection = connection
         return connection

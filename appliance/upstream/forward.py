@@ -17,7 +17,8 @@ async def forward(exchange: Exchange) -> Response:
     section 9.2.2, RFC 9112 section 9.3.1).
     """
     attempt = exchange.attempt
-    assert attempt is not None
+    if attempt is None:
+        raise RuntimeError("forward stands below balance, which begins the attempt")
     exchange.stream.watch_hangup(exchange)
     connection = await attempt.endpoint.lease(attempt)
     try:

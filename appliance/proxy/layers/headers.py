@@ -71,4 +71,3 @@ def forwarded(exchange: Exchange, fields: Headers) -> Headers:
     if not has_id:
         kept.append((b"x-request-id", exchange.id.encode()))
     return kept
-

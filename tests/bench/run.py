@@ -1,0 +1,126 @@
+"""Benchmarks beside other proxies: `python tests/bench/run.py h1 [--rounds 5] [--peers nginx,envoy]`.
+
+What is compared is CPU time per unit of work, user + system of all processes of a proxy, and the ratio
+between proxies within one run: on a shared machine with few cores no other figure carries over. All peers
+are started first, then take turns, round by round (A B C A B C); the table has medians. Nothing is pinned.
+
+The case `h1` has four parts (`--parts small,one,bodies,idle`):
+
+  small   a 66-byte answer over 32 kept-alive connections, wrk with one thread
+  one     the same over one connection: latency without queueing, and what each proxy adds to `direct`
+  bodies  10 MB files over 4 connections, a bounded number per round
+  idle    a fresh proxy holding --connections clients that made one request each: RSS for each of them
+
+`direct` is the origin (nginx, one worker) without a proxy: its CPU is that of the origin itself. A round
+with an answer that is not 200 and whole, an error, or fewer answers than asked is INVALID: it is named in
+the remarks and is in no median. A peer that is not installed is named and left out.
+
+Needs Debian's nginx-light, haproxy, wrk and curl. The other peers come from the `bench` dependency group,
+put into .venv-bench on first use (`python tests/bench/install.py` does only that). We run as
+dist/meshctl.pyz when that is built, else as `python -m appliance`; `--meshctl COMMAND` says otherwise, and
+given twice sets two builds against each other. `--full` adds the rate limiter to our profile, at a rate
+that never refuses. `--quick` is for trying the benchmark, not for figures.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from install import install
+from peers import PEERS, Peer, meshctl, meshctl_command
+from procs import cpu_seconds, machine_busy_seconds
+from tables import machine
+
+CASES = {"h1": "case_h1"}
+PARTS = ("small", "one", "bodies", "idle")
+OURS = "meshctl"
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--rounds", type=int, help="turns of each peer (default 5)")
+    parser.add_argument("--seconds", type=int, help="of wrk in each turn (default 3)")
+    parser.add_argument("--connections", type=int, help="idle ones (default 10000, at most the fd limit)")
+    parser.add_argument("--peers", default=",".join([*PEERS, OURS]), help="default: %(default)s")
+    parser.add_argument("--parts", default=",".join(PARTS), help="default: %(default)s")
+    parser.add_argument("--meshctl", action="append", metavar="COMMAND", help="repeatable")
+    parser.add_argument("--full", action="store_true", help="our rate limiter on, never refusing")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s, 1000 idle connections")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw rounds")
+    options = parser.parse_args(words)
+    rounds, seconds, connections = (2, 1, 1000) if options.quick else (5, 3, 10_000)
+    options.rounds = max(1, options.rounds or rounds)
+    options.seconds = max(1, options.seconds or seconds)
+    options.connections = max(1, options.connections or connections)
+    options.parts = set(options.parts.split(","))
+    options.peers = list(dict.fromkeys(options.peers.split(",")))
+    if unknown := options.parts - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if unknown := set(options.peers) - {*PEERS, OURS}:
+        parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join([*PEERS, OURS])}")
+    return options
+
+
+def chosen(options: argparse.Namespace) -> list[Peer]:
+    """Return the peers to run, installing what the registry has and is not there; ours come last."""
+    peers = [PEERS[name] for name in options.peers if name != OURS]
+    if any(peer.path() is None for peer in peers):
+        install()
+    for peer in peers:
+        if peer.path() is None:
+            print(f"bench: {peer.name} is missing ({peer.program} not found)", file=sys.stderr)
+    if OURS in options.peers:
+        for number, command in enumerate(options.meshctl or [meshctl_command()], 1):
+            name = OURS if number == 1 else f"{OURS}-{number}"
+            peers.append(meshctl(name, command, options.full))
+    return peers
+
+
+def end_on_term(_number: int, _frame: object) -> None:
+    raise SystemExit(143)
+
+
+def main(words: list[str]) -> int:
+    options = arguments(words)
+    for tool in ("wrk", "curl"):
+        if shutil.which(tool) is None:
+            print(f"bench: {tool} is missing", file=sys.stderr)
+            return 2
+    signal.signal(signal.SIGTERM, end_on_term)  # so that `finally` runs and nothing stays behind
+    peers = chosen(options)
+    case = importlib.import_module(CASES[options.case])
+    began, busy, own = time.monotonic(), machine_busy_seconds(), cpu_seconds(os.getpid())
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        rounds, text = case.run(peers, options, Path(directory))
+    took = time.monotonic() - began
+    foreign = (machine_busy_seconds() - busy) - (cpu_seconds(os.getpid()) - own)
+    versions = ", ".join(f"{peer.name} {peer.version_text()}" for peer in peers)
+    command = f"python tests/bench/run.py {shlex.join(words)}"
+    print(f"\n`{command}`\n")
+    print(f"{machine()}. {versions}.")
+    print(
+        f"Median of {options.rounds} rounds; {took:.0f} s; other work took {foreign / took:.0%} of a core.\n"
+    )
+    print("\n\n".join(text))
+    if options.json:
+        head = {"command": command, "machine": machine(), "versions": versions, "foreign_cpu": foreign / took}
+        options.json.write_text(json.dumps({**head, "rounds": rounds}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

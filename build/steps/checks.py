@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .console import Progress, StepFailed, run, tail
 from .environment import python_of
+from .packages import SYSTEM_FOLDERS
 
 TYPED = ("appliance", "build/run.py", "build/steps", "build/zipapp")
 
@@ -34,7 +35,7 @@ def pytest(arguments: Sequence[str] = ()) -> Check:
 def perform(root: Path, venv: Path, check: Check, progress: Progress, logs: Path) -> bool:
     """Run one check; what a quiet one has to say is shown when it fails."""
     command: list[str | Path] = [python_of(venv), "-m", *check.command]
-    env = {"PATH": f"{venv / 'bin'}:{os.environ.get('PATH', os.defpath)}"}
+    env = {"PATH": f"{venv / 'bin'}:{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}"}
     if check.shown:
         progress.done += 1
         progress.say(f"[{progress.done}/{progress.total}] {check.name} …")

@@ -61,19 +61,16 @@ class Framing:
     """What a head says beyond its end-to-end fields.
 
     ``length``: bytes of body, or CHUNKED or UNTIL_CLOSE. ``keep``: the connection may go on after this
-    message. ``host``: the Host field, None when absent. ``options``: the Connection tokens.
+    message. ``host``: the Host field, None when absent.
     """
 
-    __slots__ = ("headers", "host", "keep", "length", "options")
+    __slots__ = ("headers", "host", "keep", "length")
 
-    def __init__(
-        self, length: int, keep: bool, host: bytes | None, headers: Headers, options: list[bytes]
-    ) -> None:
+    def __init__(self, length: int, keep: bool, host: bytes | None, headers: Headers) -> None:
         self.length = length
         self.keep = keep
         self.host = host
         self.headers = headers
-        self.options = options
 
 
 def frame_request(minor: int, headers: Headers) -> Framing:
@@ -169,15 +166,15 @@ def _one_length(values: list[bytes], reason: Reason) -> int:
 def _finish(
     length: int, minor: int, special: dict[bytes, list[bytes]], kept: Headers, host: bytes | None
 ) -> Framing:
-    options: list[bytes] = []
     values = special.get(b"connection")
+    keep = minor == 1
     if values is not None:
         options = tokens(values)
-        named = {name for name in options if name not in _SPECIAL}
+        named = {name for name in options if name not in _SPECIAL and name != b"close"}
         if named:
             kept = [pair for pair in kept if pair[0] not in named]
-    keep = b"close" not in options and (minor == 1 or b"keep-alive" in options)
+        keep = b"close" not in options and (keep or b"keep-alive" in options)
     te = special.get(b"te")
     if te is not None and b"trailers" in tokens(te):
         kept.append((b"te", b"trailers"))
-    return Framing(length, keep, host, kept, options)
+    return Framing(length, keep, host, kept)

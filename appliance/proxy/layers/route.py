@@ -41,8 +41,7 @@ def route(rows: list[Bound]) -> Service:
 
 
 def _hostname(authority: bytes) -> bytes:
-    """Give the host without its port; brackets of an IPv6 literal stay."""
+    """Give the host without its port and the dot of a fully qualified name; IPv6 brackets stay."""
     if authority.startswith(b"["):
         return authority[: authority.find(b"]") + 1]
-    host, colon, _ = authority.partition(b":")
-    return host if colon else authority
+    return authority.partition(b":")[0].removesuffix(b".")

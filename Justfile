@@ -20,8 +20,8 @@ pyz *arguments:
 demo *arguments:
     ./build/demo "$@"
 
-# One benchmark of tests/bench by its name.
-bench *arguments:
+# One benchmark beside its peers: just bench h1 --quick
+bench name *arguments:
     ./build/bench "$@"
 
 set positional-arguments

@@ -139,15 +139,10 @@ def install_packages(progress: Progress) -> None:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Run one benchmark as a script, in an environment that also holds the peers."""
-    folder = ROOT / "tests" / "bench"
-    known = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-    if not arguments or arguments[0] not in known:
-        raise StepFailed(f"Name a benchmark: {', '.join(known) or 'tests/bench holds none yet'}.")
-    name, *rest = arguments
-    venv = set_up("bench", Progress(1))
-    command: list[str | Path] = [environment.python_of(venv), folder / f"{name}.py", *rest]
-    return run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, timeout=None)
+    """Measure the freshly built archive beside its peers; the benchmarks bring their own environment."""
+    progress = Progress(2)
+    make_pyz(set_up("build", progress), progress)
+    return run([sys.executable, ROOT / "tests" / "bench" / "run.py", *arguments], cwd=ROOT, timeout=None)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {

@@ -45,13 +45,12 @@ def group(project: Mapping[str, Any], name: str, *, seen: tuple[str, ...] = ()) 
 
 
 def requirements(project: Mapping[str, Any], purpose: str) -> list[str]:
-    """What an environment to ``build``, ``test`` or ``bench`` holds; the project runs from the tree."""
+    """What an environment to ``build`` or to ``test`` holds; the project itself runs from the tree."""
     test = group(project, "test")
     if purpose == "build":
         shiv = [entry for entry in test if re.match(r"shiv\b", entry)]
         return [*project["build-system"]["requires"], *shiv]
-    extra = group(project, "bench") if purpose == "bench" else []
-    return [*project["project"]["dependencies"], *test, *extra]
+    return [*project["project"]["dependencies"], *test]
 
 
 def place(root: Path, purpose: str, environ: Mapping[str, str] = os.environ) -> Path:

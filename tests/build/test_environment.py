@@ -32,13 +32,11 @@ def test_an_unknown_group_is_told_the_known_ones() -> None:
 
 
 def test_each_purpose_gets_what_it_needs() -> None:
-    """Building takes backend and shiv; tests take the dependencies too; benchmarks the peers on top."""
+    """Building takes the backend and shiv; tests take the dependencies of the program too."""
     project = environment.read_project(ROOT)
-    build, test, bench = (
-        environment.requirements(project, purpose) for purpose in ("build", "test", "bench")
-    )
+    build, test = (environment.requirements(project, purpose) for purpose in ("build", "test"))
     assert [entry.split(">=")[0] for entry in build] == ["hatchling", "shiv"]
-    assert set(project["project"]["dependencies"]) < set(test) < set(bench)
+    assert set(project["project"]["dependencies"]) < set(test)
 
 
 def test_the_place_of_the_test_environment_can_be_chosen(tmp_path: Path) -> None:

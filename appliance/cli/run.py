@@ -127,12 +127,13 @@ def _remove_socket_file(bound: Bound) -> None:
 async def _serve(worker: Worker) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
-            await nursery.start(worker.run)
+            nursery.start_soon(_obey, signals, worker)
             _notify("READY=1")
-            nursery.start_soon(_obey, signals, worker, nursery.cancel_scope)
+            await worker.run()
+            nursery.cancel_scope.cancel()
 
 
-async def _obey(signals: AsyncIterator[int], worker: Worker, scope: trio.CancelScope) -> None:
+async def _obey(signals: AsyncIterator[int], worker: Worker) -> None:
     async for number in signals:
         if number == signal.SIGHUP:
             _log.info("SIGHUP: nothing changed; restart to load a changed profile")

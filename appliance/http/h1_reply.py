@@ -110,7 +110,10 @@ class H1Stream:
         """An answer before the end of its request ends the connection, unless the rest is at hand."""
         body = request.body
         if not body.ended and not request.streaming:
-            body.read_nowait()
+            try:
+                body.read_nowait()
+            except Fault:
+                self.keep = False  # the answer stands; what follows it cannot be read
         if not body.ended or not self.connection.keep_open():
             self.keep = False
 

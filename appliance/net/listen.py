@@ -18,6 +18,8 @@ import trio
 
 from appliance.model.address import Address
 
+Socket = socket.socket
+UNIX_PEER = "unix"  # the name of a peer that has no IP address
 BACKLOG = 4096  # the kernel cuts it to net.core.somaxconn
 _PAUSE = 0.1  # seconds to wait when the kernel has no descriptor or memory for a connection
 _FIRST_FD = 3  # sd_listen_fds(3)
@@ -146,7 +148,7 @@ def peer_name(raw: object) -> str:
     if isinstance(raw, tuple):
         host = str(raw[0])
         return host[7:] if host.startswith("::ffff:") and "." in host else host.partition("%")[0]
-    return "unix"
+    return UNIX_PEER
 
 
 async def accept_forever(

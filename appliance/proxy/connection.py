@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 import trio
 
 from appliance.config.plan import ListenerPlan
+from appliance.http.h1_server import H1Server
 from appliance.model.exchange import Exchange, ServerStream
 from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, INTERNAL, Fault
 from appliance.model.message import Response
@@ -25,6 +26,16 @@ from .trust import client_of, trusts
 
 _log = logging.getLogger("meshctl")
 _SILENT = (CLIENT_GONE, CLIENT_SLOW)
+
+
+async def guarded(work: Awaitable[None], subject: str) -> bool:
+    """Await ``work``; True if it ended well. A bug in it is logged, with its traceback, and ends here."""
+    try:
+        await work
+    except Exception:
+        _log.exception("request %s: a bug in meshctl", subject)
+        return False
+    return True
 
 
 class Ids:
@@ -63,6 +74,10 @@ class Connection:
         self._now = now
         self._trusted = bool(listener.trust_forwarded) and trusts(listener.trust_forwarded, peer)
 
+    async def serve(self, server: H1Server) -> None:
+        """Serve a whole connection; raises nothing but cancellation."""
+        await guarded(server.serve(self.handle), "(between requests)")
+
     async def handle(self, stream: ServerStream) -> None:
         """Answer one request; raises nothing but cancellation."""
         exchange = Exchange(self._ids.new(), stream, self._listener.name, self._peer, self._now())
@@ -70,35 +85,35 @@ class Connection:
             exchange.peer_trusted = True
             exchange.client = client_of(self._peer, stream.request.headers, self._listener.trust_forwarded)
         try:
-            if stream.request.body.at_hand():
-                await self._answer(exchange)
-            else:
-                async with trio.open_nursery() as nursery:
-                    exchange.spawner = nursery
-                    await self._answer(exchange)
-                    nursery.cancel_scope.cancel()
+            if not await guarded(self._run(exchange), exchange.id):
+                await self._apologise(exchange)
         finally:
             self._ending.end(exchange)
+
+    async def _run(self, exchange: Exchange) -> None:
+        if exchange.request.body.at_hand():
+            await self._answer(exchange)
+        else:
+            async with trio.open_nursery() as nursery:
+                exchange.spawner = nursery
+                await self._answer(exchange)
+                nursery.cancel_scope.cancel()
 
     async def _answer(self, exchange: Exchange) -> None:
         stream = exchange.stream
         snapshot = self._current()
         try:
-            try:
-                if stream.refusal is not None:
-                    raise stream.refusal
-                response = await snapshot.service_of(self._listener)(exchange)
-            except Fault as fault:
-                exchange.fault = fault
-                if fault.reason in _SILENT:
-                    exchange.status = fault.reason.status
-                    stream.reset(fault)
-                    return
-                response = render(exchange, fault, snapshot.plan.name)
-            await self._respond(exchange, response)
-        except Exception:
-            _log.exception("request %s: a bug in meshctl; the client got %d", exchange.id, INTERNAL.status)
-            await self._apologise(exchange, snapshot.plan.name)
+            if stream.refusal is not None:
+                raise stream.refusal
+            response = await snapshot.service_of(self._listener)(exchange)
+        except Fault as fault:
+            exchange.fault = fault
+            if fault.reason in _SILENT:
+                exchange.status = fault.reason.status
+                stream.reset(fault)
+                return
+            response = render(exchange, fault, snapshot.plan.name)
+        await self._respond(exchange, response)
 
     async def _respond(self, exchange: Exchange, response: Response) -> None:
         exchange.status = response.status
@@ -111,10 +126,10 @@ class Connection:
         finally:
             response.body.abandon()
 
-    async def _apologise(self, exchange: Exchange, name: str) -> None:
+    async def _apologise(self, exchange: Exchange) -> None:
         fault = Fault(INTERNAL)
         exchange.fault = fault
         if exchange.stream.started:
             exchange.stream.reset(fault)
         else:
-            await self._respond(exchange, render(exchange, fault, name))
+            await self._respond(exchange, render(exchange, fault, self._current().plan.name))

@@ -7,7 +7,6 @@ is: close the listeners, tell every connection, wait until the second is empty o
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from appliance.http.h1_server import H1Server
 from appliance.model.exchange import Exchange
 from appliance.model.fault import REQUEST_TIMEOUT, Fault
 from appliance.net.dial import dial
-from appliance.net.listen import accept_forever
+from appliance.net.listen import UNIX_PEER, Socket, accept_forever
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
@@ -40,7 +39,7 @@ class Bound:
     """A listener of the plan with its socket."""
 
     plan: ListenerPlan
-    sock: socket.socket
+    sock: Socket
 
 
 class Cap:
@@ -174,8 +173,8 @@ class Worker:
                 for bound in self._bound:
                     cap = Cap(bound.plan.limits.max_connections)
 
-                    def start(sock: socket.socket, peer: str, bound: Bound = bound, cap: Cap = cap) -> None:
-                        if cap.peers[peer] >= bound.plan.limits.max_per_ip and peer != "unix":
+                    def start(sock: Socket, peer: str, bound: Bound = bound, cap: Cap = cap) -> None:
+                        if cap.peers[peer] >= bound.plan.limits.max_per_ip and peer != UNIX_PEER:
                             sock.close()
                             return
                         self._cap.enter(peer)
@@ -185,14 +184,14 @@ class Worker:
                     nursery.start_soon(accept_forever, bound.sock, Both(self._cap, cap), start)
 
     async def _serve(
-        self, sock: socket.socket, peer: str, plan: ListenerPlan, cap: Cap, poller: Poller
+        self, sock: Socket, peer: str, plan: ListenerPlan, cap: Cap, poller: Poller
     ) -> None:
         transport = SocketTransport(sock, poller)
         server = H1Server(transport, plan, self._keep_open)
         self.servers.add(server)
         try:
             connection = Connection(plan, peer, self._current, self._ids, self.ending, self._now)
-            await server.serve(connection.handle)
+            await connection.serve(server)
         finally:
             self.servers.discard(server)
             if self.draining and not self.servers:

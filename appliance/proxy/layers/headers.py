@@ -10,6 +10,7 @@ from appliance.model.exchange import Exchange
 from appliance.model.headers import HeaderEdits, Headers
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
+from appliance.net.listen import UNIX_PEER
 
 _CLAIMS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"))
 
@@ -58,7 +59,7 @@ def forwarded(exchange: Exchange, fields: Headers) -> Headers:
         else:
             has_id = has_id or name == b"x-request-id"
             kept.append(pair)
-    peer = exchange.peer.encode()
+    peer = exchange.peer.encode() if exchange.peer != UNIX_PEER else b"unknown"  # RFC 7239 section 6.2
     chain.append(peer)
     node = b'"[%b]"' % peer if b":" in peer else peer
     element = b'for=%b;host="%b";proto=%b' % (node, request.authority, request.scheme)

@@ -1,0 +1,250 @@
+"""``meshctl demo``: three servers, the real proxy in front of them, a gentle load, and a story.
+
+The proxy is a child process: this same program, running ``profiles/demo.yaml``. What is printed about
+the servers comes from the proxy's own access log, what is printed about the answers from the client.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import trio
+
+from appliance import __version__
+
+from .assets import profile_path
+from .demo_origin import Mood, Origin
+from .exits import Exit
+
+_CLIENTS = 6
+_PAUSE = 0.05  # seconds between the requests of one client
+_START_LIMIT = 30.0  # seconds for the proxy to listen
+_REQUEST = b"GET / HTTP/1.1\r\nhost: demo\r\n\r\n"
+_HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) .*?\r\ncontent-length: (\d+)\r\n.*?\r\n\r\n", re.S | re.I)
+
+# The story, told in a loop: how long, bravo's mood, what is said.
+_STORY = (
+    (4.0, Mood.WELL, "all three servers are well"),
+    (4.0, Mood.SLOW, "bravo goes slow: 400 ms for each answer"),
+    (4.0, Mood.FAILING, "bravo fails: it answers 503"),
+    (4.0, Mood.REFUSING, "bravo hangs up on everyone"),
+    (4.0, Mood.WELL, "bravo has recovered"),
+)
+
+
+class Tally:
+    """What happened, for one line a second and for the summary."""
+
+    def __init__(self) -> None:
+        self.answers: Counter[str] = Counter()
+        self.total: Counter[str] = Counter()
+        self.endpoints: Counter[str] = Counter()
+        self.delays: dict[str, list[float]] = {}
+        self.bad: Counter[str] = Counter()
+
+    def answer(self, kind: str) -> None:
+        """Count what a client got: a status class, or ``lost``."""
+        self.answers[kind] += 1
+        self.total[kind] += 1
+
+    def record(self, record: dict[str, object]) -> None:
+        """Count a line of the proxy's access log."""
+        endpoint = str(record.get("endpoint", ""))
+        if endpoint:
+            self.endpoints[endpoint] += 1
+            self.delays.setdefault(endpoint, []).append(float(str(record.get("ms", 0))))
+            if int(str(record.get("status", 0))) >= 500:
+                self.bad[endpoint] += 1
+
+    def reset(self) -> None:
+        """Begin the next second; totals stay."""
+        self.answers.clear()
+        self.delays.clear()
+        self.bad.clear()
+
+
+def demo(seconds: float) -> int:
+    """Run the demo for ``seconds`` (0: until ctrl-c); returns the exit code."""
+    try:
+        return trio.run(_demo, seconds)
+    except KeyboardInterrupt:
+        return Exit.OK
+
+
+async def _demo(seconds: float) -> int:
+    origins = [Origin("alpha"), Origin("bravo"), Origin("charlie")]
+    tally = Tally()
+    async with trio.open_nursery() as nursery:
+        for origin in origins:
+            await nursery.start(origin.run)
+        ports = {origin.name.upper(): str(origin.port) for origin in origins}
+        profile = profile_path("demo.yaml")
+        proxy = await trio.lowlevel.open_process(
+            [*_myself(), "run", str(profile)],
+            env={**os.environ, **ports, "PORT": "0"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started = time.monotonic()
+        try:
+            port = await _wait_listening(proxy)
+            if port is None:
+                return Exit.CANNOT_START
+            _introduce(port, origins, profile)
+            nursery.start_soon(_read_log, proxy, tally)
+            nursery.start_soon(_echo, proxy)
+            for _ in range(_CLIENTS):
+                nursery.start_soon(_client, port, tally)
+            started = time.monotonic()
+            with trio.move_on_after(seconds or float("inf")):
+                await _tell(origins, tally, started, proxy)
+        finally:
+            with trio.CancelScope(shield=True):
+                code = await _stop(proxy)
+        nursery.cancel_scope.cancel()
+    return _summary(tally, origins, time.monotonic() - started, code)
+
+
+def _myself() -> list[str]:
+    """Give the command that runs this program again: the zipapp, or the package."""
+    archive = sys.argv[0]
+    if archive.endswith(".pyz") and Path(archive).is_file():
+        return [sys.executable, archive]
+    return [sys.executable, "-m", "appliance"]
+
+
+async def _wait_listening(proxy: trio.Process) -> int | None:
+    """Read the proxy's start line for its port; None, with what it said, when it does not start."""
+    text = b""
+    if proxy.stderr is None:
+        return None
+    with trio.move_on_after(_START_LIMIT):
+        async for piece in proxy.stderr:
+            text += piece
+            found = re.search(rb"http://127\.0\.0\.1:(\d+)", text)
+            if found:
+                return int(found[1])
+    print(f"the proxy did not start:\n{text.decode(errors='replace')}", file=sys.stderr)
+    return None
+
+
+def _introduce(port: int, origins: list[Origin], profile: Path) -> None:
+    servers = ", ".join(f"{origin.name} :{origin.port}" for origin in origins)
+    print(f"meshctl {__version__} demo")
+    print(f"  servers   {servers}")
+    print(f"  proxy     http://127.0.0.1:{port}/   profile {profile}")
+    print(f"  load      {_CLIENTS} clients, about {_CLIENTS / _PAUSE:.0f} requests/s; try your own: ", end="")
+    print(f"curl -i http://127.0.0.1:{port}/\n", flush=True)
+
+
+async def _tell(origins: list[Origin], tally: Tally, started: float, proxy: trio.Process) -> None:
+    bravo = origins[1]
+    for limit, mood, sentence in _scenes():
+        bravo.mood = mood
+        print(f"{_clock(started)}  -- {sentence}", flush=True)
+        for _ in range(int(limit)):
+            await trio.sleep(1)
+            if proxy.poll() is not None:
+                print("the proxy has ended", file=sys.stderr)
+                return
+            print(f"{_clock(started)}  {_line(origins, tally)}", flush=True)
+            tally.reset()
+
+
+def _scenes() -> Iterator[tuple[float, Mood, str]]:
+    while True:
+        yield from _STORY
+
+
+def _clock(started: float) -> str:
+    return f"{time.monotonic() - started:6.1f}s"
+
+
+def _line(origins: list[Origin], tally: Tally) -> str:
+    parts = []
+    for origin in origins:
+        name = f"127.0.0.1:{origin.port}"
+        delays = sorted(tally.delays.get(name, []))
+        if delays:
+            failed = f" {tally.bad[name]} failed" if tally.bad[name] else ""
+            parts.append(f"{origin.name} {len(delays):3}/s {delays[len(delays) // 2]:6.1f}ms{failed}")
+        else:
+            parts.append(f"{origin.name}   0/s")
+    answers = "  ".join(f"{kind} {count}" for kind, count in sorted(tally.answers.items()))
+    return f"{'   '.join(parts)}   | clients saw  {answers}"
+
+
+async def _client(port: int, tally: Tally) -> None:
+    """Ask again and again on one connection; connect anew when it ends."""
+    while True:
+        try:
+            stream = await trio.open_tcp_stream("127.0.0.1", port)
+        except OSError:
+            await trio.sleep(_PAUSE)
+            continue
+        async with stream:
+            try:
+                while await _ask(stream, tally):
+                    await trio.sleep(_PAUSE)
+            except trio.BrokenResourceError:
+                tally.answer("lost")
+
+
+async def _ask(stream: trio.SocketStream, tally: Tally) -> bool:
+    await stream.send_all(_REQUEST)
+    data = b""
+    while True:
+        more = await stream.receive_some()
+        if not more:
+            tally.answer("lost")
+            return False
+        data += more
+        head = _HEAD.match(data)
+        if head and len(data) >= head.end() + int(head[2]):
+            tally.answer(f"{head[1][:1].decode()}xx")
+            return b"connection: close" not in data[: head.end()].lower()
+
+
+async def _read_log(proxy: trio.Process, tally: Tally) -> None:
+    rest = b""
+    if proxy.stdout is None:
+        return
+    async for piece in proxy.stdout:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            tally.record(json.loads(line))
+
+
+async def _echo(proxy: trio.Process) -> None:
+    """Show what the proxy has to say."""
+    if proxy.stderr is not None:
+        async for piece in proxy.stderr:
+            print(f"         proxy: {piece.decode(errors='replace').strip()}", flush=True)
+
+
+async def _stop(proxy: trio.Process) -> int:
+    if proxy.poll() is None:
+        proxy.terminate()
+    with trio.move_on_after(10):
+        return await proxy.wait()
+    proxy.kill()
+    return await proxy.wait()
+
+
+def _summary(tally: Tally, origins: list[Origin], took: float, code: int) -> int:
+    sent = sum(tally.total.values())
+    print(f"\n{took:.0f} s, {sent} requests: ", end="")
+    print(", ".join(f"{count} {kind}" for kind, count in sorted(tally.total.items())) or "none")
+    for origin in origins:
+        share = tally.endpoints[f"127.0.0.1:{origin.port}"]
+        print(f"  {origin.name:8} was asked {share} times by the proxy, and served {origin.served}")
+    print(f"the proxy ended with {code}")
+    return Exit.OK if code == 0 and tally.total["2xx"] else Exit.FAILED

@@ -158,7 +158,9 @@ def idle(fleet: Fleet, origin: Origin, peer: Peer, count: int) -> Round:
             left = next_line(client, go_on=True).get("open", 0)
         held = int(str(report.get("held", 0)))
         if held < count or left != held:
-            found["wrong"] = f"{held} of {count} connections opened, {left} stayed: {report.get('wrong')}"
+            found["wrong"] = (
+                f"{held} of {count} connections opened, {left} stayed; {report.get('wrong')}".rstrip("; ")
+            )
         else:
             found |= {"held": held, "base_mib": base / 2**20, "kib_each": (full - base) / held / 1024}
             found["idle_cpu"] = cpu / SETTLE * 100

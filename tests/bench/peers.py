@@ -260,7 +260,7 @@ def meshctl(name: str, command: str, full: bool) -> Peer:
         listener = MESHCTL_CROWD_LISTENER % (slots, slots) if crowd else ""
         return Command([*argv, "run", write(job, "bench.yaml", text, LISTENER=listener, SLOTS=slots)])
 
-    return Peer(name, argv[0], [*argv[1:], "--version"], configure)
+    return Peer(name, argv[0], [*argv[1:], "version"], configure)
 
 
 PEERS = {

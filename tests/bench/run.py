@@ -87,8 +87,11 @@ def chosen(options: argparse.Namespace) -> list[Peer]:
     return peers
 
 
-def end_on_term(_number: int, _frame: object) -> None:
-    raise SystemExit(143)
+def end_once(number: int, _frame: object) -> None:
+    """Leave through every `finally`, so that nothing stays behind; a second signal is not heard."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def main(words: list[str]) -> int:
@@ -97,14 +100,15 @@ def main(words: list[str]) -> int:
         if shutil.which(tool) is None:
             print(f"bench: {tool} is missing", file=sys.stderr)
             return 2
-    signal.signal(signal.SIGTERM, end_on_term)  # so that `finally` runs and nothing stays behind
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end_once)
     peers = chosen(options)
     case = importlib.import_module(CASES[options.case])
     began, busy, own = time.monotonic(), machine_busy_seconds(), cpu_seconds(os.getpid())
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         rounds, text = case.run(peers, options, Path(directory))
     took = time.monotonic() - began
-    foreign = (machine_busy_seconds() - busy) - (cpu_seconds(os.getpid()) - own)
+    foreign = max(0.0, (machine_busy_seconds() - busy) - (cpu_seconds(os.getpid()) - own))
     versions = ", ".join(f"{peer.name} {peer.version_text()}" for peer in peers)
     command = f"python tests/bench/run.py {shlex.join(words)}"
     print(f"\n`{command}`\n")
@@ -120,7 +124,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main(sys.argv[1:]))

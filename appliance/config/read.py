@@ -1,0 +1,313 @@
+"""Nodes to typed values by the schema, with every problem on the way told.
+
+The walk goes on after a problem: what cannot be read is left out, the rest is checked all the same,
+so that one run tells all there is to fix. Values keep the node that they come from, as later checks
+must point at something. No value is ever guessed; a correction is only proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import schema_types as t
+from .codes import TITLES
+from .diagnostic import Diagnostics, Edit, Related, Span
+from .nodes import Listing, Mapping, Node, Scalar, shape
+from .read_scalar import Unreadable, nearest, read_scalar, words
+from .source import replacement
+
+
+@dataclass(slots=True)
+class Value:
+    """One value as read.
+
+    ``data`` is a dict of Values for a map, a list of them for a list, else what the type gives.
+    ``type`` is the type that fitted; ``key`` the key that it stands under, if any.
+    """
+
+    data: Any
+    type: t.Type
+    node: Node
+    path: str
+    key: Scalar | None = None
+
+    @property
+    def span(self) -> Span:
+        """Where the value is written."""
+        return self.node.span
+
+    @property
+    def head(self) -> Span:
+        """Where its key is written, or its own beginning if it has none."""
+        return self.key.span if self.key is not None else self.node.span
+
+    @property
+    def shown(self) -> str:
+        """The value as written, fit for a message."""
+        return shown(self.node)
+
+    def find(self, *steps: str) -> Value | None:
+        """Give the value below these keys, or None where one of them is missing."""
+        here: Value | None = self
+        for step in steps:
+            if here is None or not isinstance(here.data, dict):
+                return None
+            here = here.data.get(step)
+        return here
+
+    def get(self, *steps: str) -> Any:
+        """Give the data below these keys, or None where one of them is missing."""
+        found = self.find(*steps)
+        return None if found is None else found.data
+
+    def items(self) -> Iterator[tuple[str, Value]]:
+        """Give the entries of a map; none if it is something else."""
+        if isinstance(self.data, dict):
+            yield from self.data.items()
+
+    def values(self) -> Iterator[Value]:
+        """Give the entries of a list; none if it is something else."""
+        if isinstance(self.data, list):
+            yield from self.data
+
+
+def shown(node: Node) -> str:
+    """Give a node as a message shows it: as written, on one line, shortened."""
+    if not isinstance(node, Scalar):
+        return shape(node)
+    text = " ".join(node.written.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def owner(path: str) -> str:
+    """Name what a path is inside of: ``upstream `app` ``, ``route `pay` ``, or the key above."""
+    parts = path.split(".")
+    kind = {"upstreams": "upstream", "routes": "route", "listeners": "listener"}.get(parts[0])
+    if kind and len(parts) > 1:
+        return f"{kind} `{parts[1]}`"
+    if parts[0].startswith("routes["):
+        return f"`{parts[0]}`"
+    return f"`{path}`" if path else "the profile"
+
+
+class Reader:
+    """One walk over one tree."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self._diagnostics = diagnostics
+
+    def read(self, kind: t.Type, node: Node, path: str = "", key: Scalar | None = None) -> Value | None:
+        """Give the value of ``node`` as this type; None after a problem, which has been told."""
+        if isinstance(kind, t.ByShape):
+            return self._by_shape(kind, node, path, key)
+        if isinstance(kind, t.Object):
+            return self._object(kind, node, path, key)
+        if isinstance(kind, t.MapOf):
+            return self._map(kind, node, path, key)
+        if isinstance(kind, t.ListOf):
+            return self._list(kind, node, path, key)
+        if not isinstance(node, Scalar):
+            self._shape("a single value", node, path, key)
+            return None
+        return self._scalar(kind, node, path, key)
+
+    def _by_shape(self, kind: t.ByShape, node: Node, path: str, key: Scalar | None) -> Value | None:
+        found = (
+            kind.mapping
+            if isinstance(node, Mapping)
+            else kind.listing
+            if isinstance(node, Listing)
+            else kind.scalar
+        )
+        if found is not None:
+            return self.read(found, node, path, key)
+        pairs = (("a single value", kind.scalar), ("a list", kind.listing), ("a map", kind.mapping))
+        self._shape(words(tuple(name for name, given in pairs if given is not None)), node, path, key)
+        return None
+
+    def _shape(self, expected: str, node: Node, path: str, key: Scalar | None) -> None:
+        name = key.value if key is not None else path
+        if isinstance(node, Scalar) and node.empty:
+            span = key.span if key is not None else node.span
+            self._diagnostics.error(
+                "MC208",
+                f"`{name}` has no value",
+                span,
+                help=f"write {expected}, or leave the key out",
+                path=path,
+            )
+            return
+        message = f"`{name}` must be {expected}, but is {shape(node)}"
+        advice = ""
+        fix: tuple[Edit, ...] = ()
+        if isinstance(node, Scalar) and expected == "a list" and "\n" not in node.written:
+            advice = f"write [{node.written}]"
+            fix = (Edit(node.span, f"[{node.written}]"),) if node.plain else ()
+        self._diagnostics.error("MC201", message, node.span, help=advice, fix=fix, path=path)
+
+    def _scalar(self, kind: t.Leaf, node: Scalar, path: str, key: Scalar | None) -> Value | None:
+        if node.failed:
+            return None
+        text = node.value
+        if node.empty:
+            if not (isinstance(kind, t.Text) and kind.empty):
+                self._shape("a value", node, path, key)
+                return None
+            text = ""
+        try:
+            return Value(read_scalar(kind, text), kind, node, path, key)
+        except Unreadable as problem:
+            self._unreadable(problem, node, path)
+            return None
+
+    def _unreadable(self, problem: Unreadable, node: Scalar, path: str) -> None:
+        if node.foreign:
+            title = TITLES[problem.code]
+            message = f"what `{shown(node)}` stands for does not fit here: {title[0].lower()}{title[1:]}"
+            self._diagnostics.error(problem.code, message, node.span, path=path)
+            return
+        instead = problem.instead
+        advice = f"write {' or '.join(f'`{choice}`' for choice in instead)}" if instead else ""
+        fix = replacement(node, instead[0]) if len(instead) == 1 else ()
+        message = f"`{shown(node)}` {problem.problem}"
+        self._diagnostics.error(problem.code, message, node.span, help=advice, fix=fix, path=path)
+
+    def _list(self, kind: t.ListOf, node: Node, path: str, key: Scalar | None) -> Value | None:
+        if not isinstance(node, Listing):
+            self._shape("a list", node, path, key)
+            return None
+        if len(node.items) < kind.low:
+            self._too_few(node, path, key, "entry")
+        items = []
+        for index, item in enumerate(node.items):
+            step = f"{path}[{index}]"
+            if kind.named and isinstance(item, Mapping):
+                name = item.get("name")
+                if isinstance(name, Scalar) and name.value and not name.foreign:
+                    step = f"{path}.{name.value}"
+            value = self.read(kind.item, item, step)
+            if value is not None:
+                items.append(value)
+        return Value(items, kind, node, path, key)
+
+    def _map(self, kind: t.MapOf, node: Node, path: str, key: Scalar | None) -> Value | None:
+        if not isinstance(node, Mapping):
+            self._shape("a map", node, path, key)
+            return None
+        if len(node.entries) < kind.low:
+            self._too_few(node, path, key, kind.entry or "entry")
+        entries: dict[str, Value] = {}
+        for name, child in node.entries:
+            step = f"{path}.{name.value}"
+            read_name = self._scalar(kind.key, name, step, None) if isinstance(kind.key, t.Leaf) else None
+            value = self.read(kind.value, child, step, name)
+            if read_name is None or value is None:
+                continue
+            if read_name.data in entries:
+                first = entries[read_name.data].head
+                self._diagnostics.error(
+                    "MC112",
+                    f"`{name.value}` is the same {kind.entry or 'entry'} as one above",
+                    name.span,
+                    label="again",
+                    related=(Related("first here", first),),
+                    path=step,
+                )
+                continue
+            entries[read_name.data] = value
+        return Value(entries, kind, node, path, key)
+
+    def _too_few(self, node: Node, path: str, key: Scalar | None, entry: str) -> None:
+        name = key.value if key is not None else path
+        self._diagnostics.error(
+            "MC207", f"`{name}` is empty, but needs at least one {entry}", node.span, path=path
+        )
+
+    def _object(self, kind: t.Object, node: Node, path: str, key: Scalar | None) -> Value | None:
+        if not isinstance(node, Mapping):
+            self._shape("a map", node, path, key)
+            return None
+        fields: dict[str, Value] = {}
+        for name, child in node.entries:
+            declared = kind.keys.get(name.value)
+            step = f"{path}.{name.value}" if path else name.value
+            if declared is None:
+                self._unknown(kind, name, path, node)
+                continue
+            value = self.read(declared.type, child, step, name)
+            if value is not None:
+                fields[name.value] = value
+        self._presence(kind, node, path, key)
+        return Value(fields, kind, node, path, key)
+
+    def _unknown(self, kind: t.Object, name: Scalar, path: str, node: Mapping) -> None:
+        last = path.rsplit(".", maxsplit=1)[-1].split("[", maxsplit=1)[0] if path else ""
+        close = nearest(name.value, [known for known in kind.keys if node.get(known) is None])
+        fix: tuple[Edit, ...] = ()
+        if close is not None:
+            advice = f"did you mean `{close}`?"
+            fix = (Edit(name.span, close),)
+        else:
+            below = [k for k, declared in kind.keys.items() if name.value in _inner_keys(declared.type)]
+            advice = (
+                f"`{name.value}` belongs under `{below[0]}`"
+                if len(below) == 1
+                else f"the keys here are {', '.join(f'`{known}`' for known in kind.keys)}"
+            )
+        self._diagnostics.error(
+            "MC203",
+            f"unknown key `{shown(name)}` in {owner(path)}",
+            name.span,
+            label=f"not a key of `{last}`" if last else "not a key of a profile",
+            help=advice,
+            fix=fix,
+            path=f"{path}.{name.value}" if path else name.value,
+        )
+
+    def _presence(self, kind: t.Object, node: Mapping, path: str, key: Scalar | None) -> None:
+        """Tell of keys that are missing, and of keys that exclude each other."""
+        present = {name.value: name for name, _ in node.entries if name.value in kind.keys}
+        span = key.span if key is not None else _first_line(node.span)
+        for name, declared in kind.keys.items():
+            if declared.required and name not in present:
+                step = f"{path}.{name}" if path else name
+                message = f"{_place(path)} has no `{name}`, which is required"
+                self._diagnostics.error("MC202", message, span, help=declared.doc, path=step)
+        for group in (*kind.exclusive, *kind.one_of):
+            written = [name for name in present if name in group]
+            for other in written[1:]:
+                first = present[written[0]]
+                self._diagnostics.error(
+                    "MC206",
+                    f"`{other}` and `{written[0]}` exclude each other in {_place(path)}",
+                    present[other].span,
+                    help=f"keep one of {words(tuple(f'`{name}`' for name in group))}",
+                    related=(Related("the other is here", first.span),),
+                    path=f"{path}.{other}",
+                )
+            if not written and group in kind.one_of:
+                choices = words(tuple(f"`{name}`" for name in group))
+                self._diagnostics.error("MC202", f"{_place(path)} needs one of {choices}", span, path=path)
+
+
+def _place(path: str) -> str:
+    """Name the map at a path: itself if it has a name of its own, else its key and its owner."""
+    inside = owner(path)
+    parts = path.split(".")
+    return inside if len(parts) < 3 else f"`{parts[-1]}` of {inside}"
+
+
+def _first_line(span: Span) -> Span:
+    return (
+        span
+        if span.line == span.end_line
+        else Span(span.file, span.line, span.column, span.line, span.column + 1)
+    )
+
+
+def _inner_keys(kind: t.Type) -> tuple[str, ...]:
+    """Give the keys one level down, if there are fixed ones."""
+    inner = kind.mapping if isinstance(kind, t.ByShape) else kind
+    return tuple(inner.keys) if isinstance(inner, t.Object) else ()

@@ -1,0 +1,416 @@
+"""The profile format, declared once: every key, its type, its default and what it does.
+
+Reader, checks and whatever describes the format take it from here, so they cannot disagree. The
+tree is plain data; ``PROFILE`` at the end is its root. Parts that both a route and an upstream may
+carry, and the larger blocks of an upstream, live in ``schema_parts``.
+
+Defaults stand as an operator would write them. Those of a plan are fields of ``plan``; a test
+holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .schema_parts import (
+    ACCESS_LOG,
+    BALANCE,
+    BREAKER,
+    HASH_ON,
+    HEADER_EDITS,
+    HEALTH,
+    INJECT,
+    RATE_LIMIT,
+    RETRY,
+    STATS,
+    TEXT_RULE,
+    TRACING,
+    UPSTREAM_LIMITS,
+    UPSTREAM_TLS,
+)
+from .schema_types import (
+    AddressOf,
+    Boolean,
+    ByShape,
+    Choice,
+    Duration,
+    HeaderName,
+    HeaderValue,
+    Host,
+    Integer,
+    Key,
+    ListOf,
+    MapOf,
+    Method,
+    Name,
+    Network,
+    Object,
+    Regex,
+    Share,
+    Size,
+    Status,
+    Text,
+    Type,
+    Url,
+    UrlPath,
+    Version,
+)
+
+PROCESS: Final = Object(
+    {
+        "workers": Key(
+            Integer(1, 256, words=("auto",)), "Worker processes; auto is one per core.", "1", built=False
+        ),
+        "drain_timeout": Key(Duration(), "How long a stop waits for what is in flight.", "30s"),
+        "max_connections": Key(
+            Integer(1),
+            "Client connections at once; accepting pauses beyond. Default min(10000, RLIMIT_NOFILE/2).",
+        ),
+        "memory": Key(
+            Object(
+                {
+                    "soft": Key(Share(), "From here kept-alive connections are ended.", "80%"),
+                    "hard": Key(Share(), "From here new requests are refused with 503.", "90%"),
+                }
+            ),
+            "Shares of the memory of the cgroup or machine at which load is shed.",
+            built=False,
+        ),
+    }
+)
+
+LISTENER_TLS: Final = Object(
+    {
+        "certificates": Key(
+            ListOf(
+                Object(
+                    {
+                        "cert": Key(Text("a file"), "Certificate chain, PEM.", required=True),
+                        "key": Key(Text("a file"), "Private key, PEM.", required=True),
+                    }
+                ),
+                low=1,
+            ),
+            "The first is the default, the others are chosen by server name.",
+            required=True,
+        ),
+        "min_version": Key(Choice(("1.2", "1.3")), "Oldest TLS version that is spoken.", "1.2"),
+        "unknown_sni": Key(
+            Choice(("default", "reject")), "What a server name without a certificate gets.", "default"
+        ),
+        "client_auth": Key(
+            Choice(("none", "optional", "require")),
+            "Whether clients show a certificate.",
+            "none",
+            security=True,
+        ),
+        "client_ca": Key(Text("a file"), "Authorities that client certificates are checked against, PEM."),
+    }
+)
+
+LISTENER: Final = Object(
+    {
+        "bind": Key(
+            AddressOf(("tcp", "unix", "fd"), bind=True),
+            "Where to listen: host:port, :port, unix:/path, or fd:NAME from socket activation.",
+            required=True,
+        ),
+        "protocol": Key(
+            Choice(("http", "https")), "Whether clients speak TLS.", "http", built=False, security=True
+        ),
+        "http2": Key(
+            Boolean(),
+            "HTTP/2 beside HTTP/1.1: by ALPN on https, by prior knowledge on http.",
+            "true",
+            built=False,
+            inert=("false",),
+        ),
+        "proxy_protocol": Key(
+            Object({"from": Key(ListOf(Network(), low=1), "Peers that may send the header.", required=True)}),
+            "Read the PROXY header, v1 or v2, from these peers.",
+            built=False,
+        ),
+        "tls": Key(LISTENER_TLS, "Certificates and what goes with them.", built=False, security=True),
+        "limits": Key(
+            Object(
+                {
+                    "max_connections": Key(Integer(1), "Connections at once.", "10000"),
+                    "max_per_ip": Key(Integer(1), "Connections at once from one address.", "1000"),
+                    "max_header_size": Key(Size(1024, 1 << 20), "Bytes of one header section.", "32KiB"),
+                    "max_headers": Key(Integer(1, 10_000), "Fields of one header section.", "100"),
+                    "max_body_size": Key(Size(), "Bytes of one request body; 0 is unlimited.", "0"),
+                    "max_streams": Key(
+                        Integer(1, 10_000), "HTTP/2 streams of one connection.", "100", built=False
+                    ),
+                }
+            ),
+            "Bounds on what clients may use.",
+        ),
+        "timeouts": Key(
+            Object(
+                {
+                    "handshake": Key(Duration(), "For the TLS handshake.", "10s", built=False),
+                    "header": Key(Duration(), "For a whole request head.", "10s"),
+                    "body_idle": Key(Duration(), "Between two pieces of a request body.", "60s"),
+                    "keepalive": Key(Duration(), "Between two requests of a connection.", "60s"),
+                    "write": Key(Duration(), "For a client that does not read.", "30s"),
+                    "h2_ping": Key(Duration(), "Between two HTTP/2 pings.", "30s", built=False),
+                }
+            ),
+            "How long clients may take; 0 is no limit.",
+        ),
+        "trust_forwarded": Key(
+            ListOf(Network()), "Peers whose X-Forwarded-* and Forwarded headers are believed."
+        ),
+        "redirect": Key(Choice(("https",)), "Answer every request with a redirect to https."),
+    }
+)
+
+MATCH: Final = Object(
+    {
+        "hosts": Key(ListOf(Host(wildcard=True), low=1), "Exact names, or *.example.com for all below it."),
+        "path": Key(UrlPath(), "The whole path."),
+        "path_prefix": Key(UrlPath(), "The first segments of the path."),
+        "path_regex": Key(Regex(), "A regular expression for the whole path."),
+        "methods": Key(ListOf(Method(), low=1), "Any of these methods."),
+        "headers": Key(MapOf(HeaderName(), TEXT_RULE, low=1, entry="header"), "How header values must look."),
+        "query": Key(
+            MapOf(Text("a parameter"), TEXT_RULE, low=1, entry="parameter"), "How query parameters must look."
+        ),
+    },
+    exclusive=(("path", "path_prefix", "path_regex"),),
+)
+
+_ROUTE_COMMON: Final[dict[str, Key]] = {
+    "headers": Key(
+        Object(
+            {
+                "request": Key(HEADER_EDITS, "On the way to the upstream."),
+                "response": Key(HEADER_EDITS, "On the way to the client."),
+            }
+        ),
+        "What is changed in the headers: removed, then set, then added.",
+    ),
+    "timeouts": Key(
+        Object(
+            {
+                "request": Key(Duration(), "For the whole exchange with all tries; 0 is none.", "0"),
+                "response": Key(Duration(), "From the last byte of the request to the response head.", "15s"),
+                "idle": Key(
+                    Duration(), "Without a byte either way. Default 60s; 300s for gRPC, SSE and WebSocket."
+                ),
+            }
+        ),
+        "How long an exchange may take.",
+    ),
+    "rate_limit": Key(RATE_LIMIT, "Requests per client, or per whatever key says.", built=False),
+    "breaker": Key(
+        BREAKER,
+        "Breakers of the route's own; the keys written replace those of the upstream.",
+        built=False,
+        inert=("false",),
+    ),
+    "retry": Key(
+        RETRY, "Replaces these keys of the upstream's retry.", built=False, inert=({"max_retries": "0"},)
+    ),
+    "grpc_web": Key(Boolean(), "Translate gRPC-Web to gRPC.", "false", built=False),
+}
+
+WEIGHTED: Final = Object(
+    {
+        "upstream": Key(Name(), "Where to send.", required=True),
+        "weight": Key(Integer(0, 1_000_000), "Its part, in proportion to the others.", "100"),
+    }
+)
+
+REDIRECT: Final = Object(
+    {
+        "status": Key(Choice(("301", "302", "303", "307", "308")), "The kind of redirect.", "308"),
+        "scheme": Key(Choice(("http", "https")), "Replaces the scheme."),
+        "host": Key(Host(), "Replaces the host."),
+        "port": Key(Integer(1, 65535), "Replaces the port."),
+        "path": Key(UrlPath(), "Replaces the whole path."),
+        "path_prefix": Key(UrlPath(), "Replaces the prefix that the route matched."),
+    },
+    exclusive=(("path", "path_prefix"),),
+)
+
+ROUTE: Final = Object(
+    {
+        "name": Key(Name(), "Unique; the row in the dashboard and the logs.", required=True),
+        "match": Key(MATCH, "What a request must look like; all keys together. None matches everything."),
+        "to": Key(
+            ByShape(scalar=Name(), listing=ListOf(ByShape(scalar=Name(), mapping=WEIGHTED), low=1)),
+            "The upstream, or a list of them with weights.",
+        ),
+        "respond": Key(
+            Object(
+                {
+                    "status": Key(Status(), "The status.", required=True),
+                    "body": Key(Text("a body", empty=True), "The body, as UTF-8."),
+                    "headers": Key(MapOf(HeaderName(), HeaderValue(), entry="header"), "Header fields."),
+                }
+            ),
+            "Answer at once.",
+        ),
+        "redirect": Key(REDIRECT, "Answer with a redirect."),
+        "rewrite": Key(
+            Object(
+                {
+                    "path": Key(UrlPath(), "Replaces the whole path."),
+                    "path_prefix": Key(UrlPath(), "Replaces the prefix that the route matched."),
+                    "host": Key(Host(port=True), "Replaces the Host header."),
+                },
+                exclusive=(("path", "path_prefix"),),
+            ),
+            "What the upstream sees in place of what the client asked for.",
+        ),
+        **_ROUTE_COMMON,
+        "mirror": Key(
+            Object(
+                {
+                    "to": Key(Name(), "The upstream that gets the copies.", required=True),
+                    "share": Key(Share(), "The part of the requests that is copied.", "100%"),
+                }
+            ),
+            "Send copies of requests to another upstream and drop its answers.",
+            built=False,
+        ),
+        "inject": Key(INJECT, "Faults for drills.", built=False),
+    },
+    one_of=(("to", "respond", "redirect"),),
+)
+
+_UPSTREAM_COMMON: Final[dict[str, Key]] = {
+    "balance": Key(Choice(BALANCE), "How an endpoint is chosen.", "round_robin", built=False),
+    "protocol": Key(
+        Choice(("http1", "http2", "auto")),
+        "What the endpoints speak; auto asks by ALPN.",
+        "http1",
+        built=False,
+    ),
+    "timeouts": Key(
+        Object(
+            {
+                "connect": Key(Duration(), "For a connection.", "2s"),
+                "per_try": Key(Duration(), "From the last byte of the request to the head of one try.", "5s"),
+                "pool_idle": Key(Duration(), "How long an unused connection is kept.", "4s"),
+            }
+        ),
+        "How long endpoints may take; 0 is no limit.",
+    ),
+    "hash_on": Key(HASH_ON, "What consistent_hash hashes; required for it.", built=False),
+    "tls": Key(UPSTREAM_TLS, "Its presence turns TLS on.", built=False, security=True),
+    "breaker": Key(
+        BREAKER, "When endpoints are left alone; false turns it off.", built=False, inert=("false",)
+    ),
+    "retry": Key(RETRY, "When a request is tried again.", built=False, inert=({"max_retries": "0"},)),
+    "limits": Key(UPSTREAM_LIMITS, "How much is sent at once.", built=False),
+    "health": Key(HEALTH, "Regular checks of every endpoint.", built=False),
+    "slow_start": Key(
+        Duration(), "How long a returning endpoint takes to its full share.", "0s", built=False
+    ),
+}
+
+ENDPOINT_ADDRESS: Final = AddressOf(("tcp", "unix", "dns"))
+
+ENDPOINT: Final = Object(
+    {
+        "address": Key(ENDPOINT_ADDRESS, "host:port, unix:/path, or dns:host:port.", required=True),
+        "weight": Key(
+            Integer(0, 1_000_000), "Its part, in proportion to the others; 0 gets no new requests.", "100"
+        ),
+    }
+)
+
+UPSTREAM: Final = Object(
+    {
+        "endpoints": Key(
+            ListOf(ByShape(scalar=ENDPOINT_ADDRESS, mapping=ENDPOINT), low=1), "The servers.", required=True
+        ),
+        **_UPSTREAM_COMMON,
+    }
+)
+
+DEFAULTS: Final = Object(
+    {
+        "upstream": Key(Object(_UPSTREAM_COMMON), "Copied under every upstream that does not say otherwise."),
+        "route": Key(Object(_ROUTE_COMMON), "Copied under every route that does not say otherwise."),
+    }
+)
+
+TEST: Final = Object(
+    {
+        "request": Key(
+            Object(
+                {
+                    "method": Key(Method(), "The method.", "GET"),
+                    "url": Key(Url(), "The whole URL, as a client would ask for it.", required=True),
+                    "headers": Key(MapOf(HeaderName(), HeaderValue(), entry="header"), "Header fields."),
+                }
+            ),
+            "A request that is not sent.",
+            required=True,
+        ),
+        "expect": Key(
+            Object(
+                {
+                    "route": Key(Name(), "The route that takes it."),
+                    "upstream": Key(Name(), "An upstream that the route sends to."),
+                    "status": Key(Status(), "The status of a route that answers itself."),
+                }
+            ),
+            "What becomes of it.",
+            required=True,
+        ),
+    }
+)
+
+PROFILE: Final = Object(
+    {
+        "meshctl": Key(Version(), "Version of the profile format: 1.", required=True),
+        "name": Key(Name(), "Name of this proxy. Default: the first label of the host name."),
+        "include": Key(
+            ByShape(scalar=Text("a file or pattern"), listing=ListOf(Text("a file or pattern"))),
+            "More files, as patterns relative to this one.",
+        ),
+        "vars": Key(
+            MapOf(Name(variable=True), Text(empty=True)),
+            "Values of ${NAME} that the environment may replace.",
+        ),
+        "process": Key(PROCESS, "Bounds of the whole process."),
+        "defaults": Key(DEFAULTS, "What upstreams and routes have in common."),
+        "listeners": Key(
+            MapOf(Name(), LISTENER, low=1, entry="listener"), "Where clients connect.", required=True
+        ),
+        "routes": Key(
+            ListOf(ROUTE, low=1, named=True), "Which request goes where; the first match wins.", required=True
+        ),
+        "rate_limit": Key(RATE_LIMIT, "Before routing, for all requests.", built=False),
+        "upstreams": Key(MapOf(Name(), UPSTREAM, entry="upstream"), "The services behind this proxy."),
+        "access_log": Key(ACCESS_LOG, "One record for each exchange."),
+        "tracing": Key(TRACING, "Spans, and the headers that carry them on.", built=False),
+        "stats": Key(STATS, "What dashboards and scrapers connect to.", built=False),
+        "tests": Key(ListOf(TEST), "Requests with the route they must take, run offline."),
+    }
+)
+"""The root of the format."""
+
+
+def key_at(path: tuple[str, ...]) -> Key | None:
+    """Find the declaration of a key by its path; any step stands for a name or an index."""
+    here: Type | None = PROFILE
+    found: Key | None = None
+    for step in path:
+        if isinstance(here, ByShape):
+            here = here.mapping or here.listing
+        if isinstance(here, Object):
+            found = here.keys.get(step)
+            here = found.type if found else None
+        elif isinstance(here, MapOf):
+            here = here.value
+        elif isinstance(here, ListOf):
+            here = here.item
+        else:
+            return None
+    return found

@@ -1,0 +1,120 @@
+"""Why a file is not YAML, told from the text itself.
+
+A parser stops where the text stops making sense to it, which is seldom where the mistake is: an
+unquoted `*.example.com` is "expected alphabetic or numeric character", and `[::1]:80` fails at
+the colon behind the bracket. And the two parsers that PyYAML offers stop at different columns
+with different words. So their words are dropped. Only the line counts; it is searched for the
+mistakes that people make in profiles, in the order of this table, and the first is told. Whatever
+is left is told as what it is: a line that YAML does not understand.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .diagnostic import Diagnostic, Edit, Related, Span
+
+_BEFORE = r"(?:^|(?<=[\s\[,{]))"
+_STAR = re.compile(_BEFORE + r"\*[^\s,\]}\"']*")
+_IPV6 = re.compile(_BEFORE + r"\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\](?::\d+)?")
+_TAB = re.compile(r"^ *(?:- +)?\t+|(?<=:)\t+(?=\S+:\s)")
+_BAD_START = re.compile(_BEFORE + r"(?:(?<=: )|(?<=- )|(?<=[\[,{] )|(?<=[\[,{])|^)[%@`][^,\]}#]*")
+_TWO_COLONS = re.compile(
+    r"^\s*(?:- +)?[^\s:\"'\[{#][^:\"'\[{#]*:\s+(?P<value>[^\s\"'\[{#|>&*!][^\"'\[{]*?:(?:\s.*?)?)\s*$"
+)
+
+
+def explain(text: str, file: str, marks: tuple[Any | None, Any | None], opened: Span | None) -> Diagnostic:
+    """Give the reason why the text cannot be parsed.
+
+    ``marks`` are where the parser stopped and where what it was reading began, ``opened`` the
+    innermost bracket that was open.
+    """
+    lines = text.split("\n")
+    stopped = min(marks[0].line, len(lines) - 1) if marks[0] is not None else 0
+    began = min(marks[1].line, len(lines) - 1) if marks[1] is not None else stopped
+    for number in dict.fromkeys((stopped, stopped - 1, began)):
+        if 0 <= number < len(lines):
+            found = _trap(lines[number], file, number + 1)
+            if found is not None:
+                return found
+    at_end = all(not line.strip() or line.lstrip().startswith("#") for line in lines[stopped + 1 :])
+    quote = _quote_at(lines, marks[1])
+    if quote is not None:
+        return Diagnostic(
+            "MC110",
+            "error",
+            f"the quote {quote[0]} is never closed",
+            Span(file, began + 1, quote[1], began + 1, quote[1] + 1),
+            label="opened here",
+        )
+    if opened is not None:
+        bracket = lines[opened.line - 1][opened.column - 1]
+        end = Span(file, stopped + 1, 1, stopped + 1, len(lines[stopped]) + 1)
+        return Diagnostic(
+            "MC110",
+            "error",
+            f"the {bracket} is not closed where it should be",
+            Span(file, opened.line, opened.column, opened.line, opened.column + 1),
+            label="opened here",
+            help=f"close it with {'}' if bracket == '{' else ']'}, and part the entries with commas",
+            related=() if at_end else (Related("here it can no longer be read", end),),
+        )
+    line = lines[stopped]
+    start = len(line) - len(line.lstrip()) + 1
+    return Diagnostic(
+        "MC106",
+        "error",
+        "this line does not fit into the YAML around it",
+        Span(file, stopped + 1, start, stopped + 1, max(len(line.rstrip()) + 1, start + 1)),
+        help="check that it is indented like its neighbours and that every key is followed by `: `",
+    )
+
+
+def _quote_at(lines: list[str], mark: Any | None) -> tuple[str, int] | None:
+    if mark is None or mark.line >= len(lines):
+        return None
+    character = lines[mark.line][mark.column : mark.column + 1]
+    return (character, mark.column + 1) if character and character in "'\"" else None
+
+
+def _trap(line: str, file: str, number: int) -> Diagnostic | None:
+    """Give the first known mistake in a line."""
+    bare = _without_quotes(line)
+
+    def told(code: str, message: str, found: re.Match[str], advice: str, group: int | str = 0) -> Diagnostic:
+        start, end = found.span(group)
+        while end > start + 1 and bare[end - 1].isspace():
+            end -= 1
+        span = Span(file, number, start + 1, number, end + 1)
+        written = line[start:end]
+        fix: tuple[Edit, ...] = ()
+        if advice == "quote" and '"' not in written and "\\" not in written:
+            advice, fix = f'quote it: "{written}"', (Edit(span, f'"{written}"'),)
+        elif advice == "quote":
+            advice = "quote it"
+        return Diagnostic(code, "error", message, span, help=advice, fix=fix)
+
+    tab = _TAB.search(bare)
+    if tab:
+        return told("MC105", "a tab cannot indent YAML", tab, "indent with spaces")
+    star = _STAR.search(bare)
+    if star:
+        return told("MC107", "an unquoted * begins a YAML alias, not a text", star, "quote")
+    ipv6 = _IPV6.search(bare)
+    if ipv6:
+        return told("MC108", "an unquoted [ begins a YAML list, not an IPv6 address", ipv6, "quote")
+    start = _BAD_START.search(bare)
+    if start:
+        return told("MC109", f"an unquoted value cannot begin with {start[0][0]}", start, "quote")
+    colons = _TWO_COLONS.search(bare)
+    if colons:
+        return told("MC111", "an unquoted value cannot contain `: `", colons, "quote", "value")
+    return None
+
+
+def _without_quotes(line: str) -> str:
+    """Give the line with quoted texts and the comment blanked, columns kept."""
+    blank = re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'", lambda found: "~" * len(found[0]), line)
+    return re.sub(r"(?:^|(?<=\s))#.*", lambda found: " " * len(found[0]), blank)

@@ -75,8 +75,9 @@ def nginx(folder: Path, server: str) -> Iterator[int]:
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    user = "user root;" if os.getuid() == 0 else ""  # its workers must be able to read the test's folder
     config.write_text(
-        f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.err;"
+        f"{user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.err;"
         "events { worker_connections 2048; }"
         f"http {{ access_log off; keepalive_requests 1000000; client_max_body_size 0; {temporary}"
         f"server {{ listen 127.0.0.1:{port}; root {folder}/www; {server} }} }}"

@@ -40,6 +40,7 @@ SERVER = """
   location = /hello { return 200 "hello\\n"; }
   location = /echo { add_header x-seen "$http_x_forwarded_for|$http_x_forwarded_proto|$http_host" always;
                      return 200 "$request_uri\\n"; }
+  location = /take { proxy_pass http://$server_addr:$server_port/hello; }
   location = /slow { limit_rate 20k; try_files /blob =404; }
 """
 
@@ -101,7 +102,7 @@ def test_uploads_arrive_whole(tmp_path: Path, edge: Meshctl) -> None:
     for extra in ([], ["-H", "Transfer-Encoding: chunked"]):
         done = curl(
             "-o", os.devnull, "-w", "%{http_code} %{size_upload} ", *extra, "--data-binary", f"@{path}",
-            f"{edge.url}/hello", "--next", "-sS", "-o", os.devnull, "-w", "%{http_code}", f"{edge.url}/hello",
+            f"{edge.url}/take", "--next", "-sS", "-o", os.devnull, "-w", "%{http_code}", f"{edge.url}/hello",
         )  # fmt: skip
         assert done.stdout.decode() == f"200 {8 << 20} 200"
 

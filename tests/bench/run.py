@@ -7,7 +7,9 @@ are started first, then take turns, round by round (A B C A B C); the table has 
 The case `h1` has four parts (`--parts small,one,bodies,idle`):
 
   small   a 66-byte answer over 32 kept-alive connections, wrk with one thread
-  one     the same over one connection: latency without queueing, and what each proxy adds to `direct`
+  one     the same over one connection: latency without queueing, and what each proxy adds to `direct`;
+          where `direct` itself spreads widely the scheduler changed its mind (a wake-up on the same core
+          costs a few µs, on an idle one tens), and the run says little
   bodies  10 MB files over 4 connections, a bounded number per round
   idle    a fresh proxy holding --connections clients that made one request each: RSS for each of them
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.model.exchange import Exchange
+from appliance.model.exchange import Attempt, Connection, Exchange
 from appliance.model.fault import UPSTREAM_RESET, Fault
 from appliance.model.message import Response
 
@@ -20,7 +20,7 @@ async def forward(exchange: Exchange) -> Response:
     if attempt is None:
         raise RuntimeError("forward stands below balance, which begins the attempt")
     exchange.stream.watch_hangup(exchange)
-    connection = await attempt.endpoint.lease(attempt)
+    connection = await _lease(exchange, attempt)
     try:
         response = await connection.send(exchange, attempt)
     except Fault as fault:
@@ -30,6 +30,16 @@ async def forward(exchange: Exchange) -> Response:
             raise
         connection.release()
         attempt.connection = None
-        connection = await attempt.endpoint.lease(attempt, fresh=True)
+        connection = await _lease(exchange, attempt, fresh=True)
         response = await connection.send(exchange, attempt)
     return response
+
+
+async def _lease(exchange: Exchange, attempt: Attempt, *, fresh: bool = False) -> Connection:
+    """Lease for an exchange that is still wanted: nothing is sent for a client that has left, or too late."""
+    if exchange.fault is not None:
+        raise exchange.fault
+    connection = await attempt.endpoint.lease(attempt, fresh=fresh)
+    if exchange.fault is not None:
+        raise exchange.fault
+    return connection

@@ -20,6 +20,7 @@ from appliance.model.fault import (
     UPSTREAM_RESET,
     UPSTREAM_SLOW,
     Fault,
+    Reason,
 )
 from appliance.model.message import NO_BODY, Body, Request, Response
 from appliance.net.transport import HIGH_WATER, PeerGone, Transport
@@ -162,8 +163,8 @@ class H1Client:
                 self._arm(exchange)
 
     async def _response(self, exchange: Exchange, method: bytes) -> Response:
-        for _ in range(_MAX_INTERIM):
-            head = await self._next_head(exchange, method)
+        for interim in range(_MAX_INTERIM):
+            head = await self._next_head(exchange, method, UPSTREAM_CUT if interim else UPSTREAM_RESET)
             if head.status >= 200:
                 break
             if head.status == 101:
@@ -179,7 +180,8 @@ class H1Client:
         self.body = body = body_of(framing.length, self.inbox, self._rules)
         return Response(head.status, framing.headers, body, head.reason)
 
-    async def _next_head(self, exchange: Exchange, method: bytes) -> ResponseHead:
+    async def _next_head(self, exchange: Exchange, method: bytes, lost: Reason) -> ResponseHead:
+        """Give the next head; ``lost`` names a loss before its first byte, for retries tell those apart."""
         inbox, transport = self.inbox, self.transport
         while True:
             data = inbox.data
@@ -196,9 +198,9 @@ class H1Client:
             try:
                 more = await transport.receive()
             except PeerGone as gone:
-                raise Fault(UPSTREAM_RESET, str(gone)) from None
+                raise Fault(UPSTREAM_CUT if data else lost, str(gone)) from None
             if not more:
-                raise Fault(UPSTREAM_CUT if data else UPSTREAM_RESET, "closed before the end of its head")
+                raise Fault(UPSTREAM_CUT if data else lost, "closed before the end of its head")
             inbox.data = data + more if data else more
 
 

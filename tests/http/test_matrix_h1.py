@@ -309,10 +309,10 @@ CHUNKED = head(200, [(b"transfer-encoding", b"chunked")])
 CRASHES = [
     ("before-reading", reset(read=False), 502, "upstream-reset"),
     ("after-reading", reset(), 502, "upstream-reset"),
-    ("in-head", reset(b"HTTP/1.1 200 OK\r\nx-a"), 502, "upstream-reset"),
+    ("in-head", reset(b"HTTP/1.1 200 OK\r\nx-a"), 502, "upstream-cut"),
     ("in-head-closed", raw(b"HTTP/1.1 200 OK\r\nx-a", close=True), 502, "upstream-cut"),
     ("closed", raw(b"", close=True), 502, "upstream-reset"),
-    ("after-hints", reset(HINTS), 502, "upstream-reset"),
+    ("after-hints", reset(HINTS), 502, "upstream-cut"),
     ("after-head", reset(HEAD), None, "upstream-cut"),
     ("in-body", reset(HEAD + b"12345"), None, "upstream-cut"),
     ("in-body-closed", raw(HEAD + b"12345", close=True), None, "upstream-cut"),

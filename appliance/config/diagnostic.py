@@ -129,7 +129,7 @@ class Diagnostics:
         """How many do not."""
         return len(self._found) - self.errors
 
-    def human(self, colour: bool = False) -> str:
+    def render(self, colour: bool = False) -> str:
         """Render all for people, each followed by an empty line; empty if there is nothing to say."""
         shown = list(self)[:MAX_SHOWN]
         width = max([3, *(len(str(s.line)) for d in shown for s in (d.span, *(r.span for r in d.related)))])

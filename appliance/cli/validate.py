@@ -1,0 +1,82 @@
+"""``meshctl validate``: check profiles, say everything that is wrong, start nothing.
+
+Diagnostics are what was asked for, so they go to stdout in either format. A profile that is fine
+still gets one line: what was counted, and what to do next; a key that is read but not acted on yet
+is named there too, since a checker that keeps quiet about it would be believed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from appliance.config.diagnostic import Diagnostics, summary
+from appliance.config.load import load
+from appliance.config.plan import Plan
+
+from .exits import Exit
+
+STDIN = "<stdin>"
+
+
+def validate(profiles: list[str], fmt: str = "human", strict: bool = False, colour: bool = False) -> int:
+    """Check each profile (``-`` is stdin) and print the outcome; gives the exit code.
+
+    ``fmt`` is ``human`` or ``json``; ``strict`` makes warnings fail. JSON is one document: that of
+    the profile, or for several a list of them under ``profiles``.
+    """
+    failed = False
+    documents: list[dict[str, Any]] = []
+    for path in profiles:
+        began = time.perf_counter()
+        if path == "-":
+            name, (plan, found) = STDIN, load(STDIN, text=sys.stdin.buffer.read())
+        else:
+            name, (plan, found) = path, load(path)
+        took = time.perf_counter() - began
+        failed = failed or plan is None or (strict and found.warnings > 0)
+        if fmt == "json":
+            documents.append(found.as_json(name))
+        else:
+            print(found.render(colour=colour), end="")
+            print(_closing(name, plan, found, took, path), flush=True)
+    if fmt == "json":
+        print(json.dumps(documents[0] if len(documents) == 1 else _several(documents), ensure_ascii=False))
+    return Exit.INVALID_PROFILE if failed else Exit.OK
+
+
+def _several(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    ok = all(document["ok"] for document in documents)
+    return {"schema": "meshctl.validate/1", "ok": ok, "profiles": documents}
+
+
+def _closing(name: str, plan: Plan | None, found: Diagnostics, took: float, path: str) -> str:
+    if plan is None:
+        counts = summary(found.errors, found.warnings)
+        return f"{name}: {counts} (checked in {max(1, round(took * 1000))} ms)"
+    parts = [
+        _count(len(plan.listeners), "listener"),
+        _count(len(plan.routes), "route"),
+        _count(len(plan.upstreams), "upstream"),
+    ]
+    endpoints = sum(len(upstream.endpoints) for upstream in plan.upstreams)
+    warned = f", {summary(0, found.warnings)}" if found.warnings else ""
+    refused = [key for key in plan.unbuilt if key.security]
+    idle = [key for key in plan.unbuilt if not key.security]
+    lines = []
+    if idle:
+        lines.append(
+            f"not acted on by this version: {', '.join(f'{key.path} ({key.where})' for key in idle)}"
+        )
+    if refused:
+        places = ", ".join(f"{key.path} ({key.where})" for key in refused)
+        lines.append(f"`meshctl run` will refuse this profile, as this version lacks: {places}")
+    following = "" if refused or path == "-" else f"   next: meshctl run {path}"
+    lines.append(f"ok {name}: {', '.join(parts)} ({_count(endpoints, 'endpoint')}){warned}{following}")
+    return "\n".join(lines)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,17 +1,212 @@
-"""Whether the parts of a profile fit together."""
+"""Whether the parts of a profile fit together: the order of the checks, and those of upstreams.
+
+Each check looks at the profile with `defaults` copied under, and tells what it finds at the key
+that the operator would change. What was not written is checked too, since a default can clash with
+something written; then the written side is pointed at. Two numbers that merely look odd are left
+alone: every warning here names something that will surprise.
+"""
 
 from __future__ import annotations
 
-from .compile import destinations
-from .diagnostic import Diagnostics
+from appliance.model.address import Address
+from appliance.model.units import format_duration
+
+from .check_routes import check_routes
+from .check_safety import check_safety
+from .diagnostic import Diagnostics, Related
 from .read import Value
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 (compared with, not bound)
 
 
 def check(written: Value, merged: Value, diagnostics: Diagnostics) -> None:
-    """Tell what is wrong between the keys of a profile."""
-    upstreams = merged.get("upstreams") or {}
+    """Tell what is wrong between the keys of a profile; ``merged`` has `defaults` copied under."""
+    check_routes(merged, diagnostics)
+    _listeners(merged, diagnostics)
+    for name, upstream in _entries(merged, "upstreams"):
+        what = f"upstream `{name}`"
+        _endpoints(merged, name, upstream, diagnostics)
+        _hashing(what, upstream, diagnostics)
+        check_breaker(what, upstream.find("breaker"), diagnostics)
+        check_retry(what, upstream.find("retry"), diagnostics)
+        _health(what, upstream.find("health"), diagnostics)
     for route in merged.get("routes") or ():
-        for name, _, value in destinations(route.find("to")):
-            if name not in upstreams:
-                message = f"route `{route.get('name')}` sends to upstream `{name}`, which does not exist"
-                diagnostics.error("MC402", message, value.span, label="no such upstream", path=value.path)
+        what = f"route `{route.get('name')}`"
+        check_breaker(what, route.find("breaker"), diagnostics)
+        check_retry(what, route.find("retry"), diagnostics)
+    _memory(merged.find("process", "memory"), diagnostics)
+    check_safety(written, merged, diagnostics)
+
+
+def _entries(root: Value, name: str) -> list[tuple[str, Value]]:
+    found = root.find(name)
+    return list(found.items()) if found is not None else []
+
+
+def _listeners(root: Value, diagnostics: Diagnostics) -> None:
+    seen: dict[Address, Value] = {}
+    for name, listener in _entries(root, "listeners"):
+        bind = listener.find("bind")
+        if bind is None or (bind.data.kind == "tcp" and bind.data.port == 0):
+            continue
+        first = seen.setdefault(bind.data, bind)
+        if first is not bind:
+            diagnostics.error(
+                "MC407",
+                f"listener `{name}` binds `{bind.shown}`, which another listener has",
+                bind.span,
+                help="give each listener an address of its own",
+                related=(Related("bound here already", first.span),),
+                path=bind.path,
+            )
+
+
+def _endpoints(root: Value, name: str, upstream: Value, diagnostics: Diagnostics) -> None:
+    """Find repeated endpoints, endpoints that are ourselves, and an upstream that gets nothing."""
+    seen: dict[Address, Value] = {}
+    weights = []
+    for item in upstream.get("endpoints") or ():
+        mapped = isinstance(item.data, dict)
+        address = item.find("address") if mapped else item
+        if address is None:
+            continue
+        weight = item.get("weight") if mapped else None
+        weights.append(100 if weight is None else weight)
+        first = seen.setdefault(address.data, address)
+        if first is not address:
+            diagnostics.warning(
+                "MC406",
+                f"upstream `{name}` has the endpoint `{address.shown}` twice",
+                address.span,
+                help="for a larger part write {address: ..., weight: ...} once",
+                related=(Related("first here", first.span),),
+                path=address.path,
+            )
+        for listener, value in _entries(root, "listeners"):
+            bind = value.find("bind")
+            if bind is not None and _reaches(address.data, bind.data):
+                diagnostics.error(
+                    "MC405",
+                    f"endpoint `{address.shown}` of upstream `{name}` is our own listener `{listener}`",
+                    address.span,
+                    label="would send requests round in a circle",
+                    related=(Related("the listener", bind.span),),
+                    path=address.path,
+                )
+    if weights and not any(weights):
+        span = upstream.get("endpoints")[0].span
+        message = f"all endpoints of upstream `{name}` have weight 0, so it gets no requests"
+        diagnostics.error(
+            "MC506", message, span, help="give at least one a weight", path=f"upstreams.{name}.endpoints"
+        )
+
+
+def _reaches(endpoint: Address, bind: Address) -> bool:
+    """Whether dialling ``endpoint`` surely ends at ``bind``; other hosts' names are not looked up."""
+    if endpoint.kind == "unix" or bind.kind != "tcp":
+        return endpoint == bind
+    if endpoint.port != bind.port or endpoint.port == 0:
+        return False
+    local = endpoint.host in _LOOPBACK or endpoint.host in _EVERYWHERE
+    if bind.host in _EVERYWHERE:
+        return local
+    return endpoint.host == bind.host or (endpoint.host in _EVERYWHERE and bind.host in _LOOPBACK)
+
+
+def _hashing(what: str, upstream: Value, diagnostics: Diagnostics) -> None:
+    balance, hash_on = upstream.find("balance"), upstream.find("hash_on")
+    consistent = balance is not None and balance.data == "consistent_hash"
+    if consistent and hash_on is None and balance is not None:
+        diagnostics.error(
+            "MC505",
+            f"{what} balances by consistent_hash without `hash_on`",
+            balance.span,
+            help="add `hash_on`: header:NAME, cookie:NAME, query:NAME, client_ip or path",
+            path=f"{upstream.path}.hash_on",
+        )
+    if hash_on is not None and not consistent:
+        message = f"{what} has `hash_on`, which only `balance: consistent_hash` uses"
+        diagnostics.warning("MC508", message, hash_on.head, path=hash_on.path)
+
+
+def check_breaker(what: str, breaker: Value | None, diagnostics: Diagnostics) -> None:
+    """Check the rules of one breaker against one another."""
+    if breaker is None or not isinstance(breaker.data, dict):
+        return
+    run, part = breaker.find("failure_threshold"), breaker.find("error_rate")
+    if run is not None and part is not None and not run.data and not part.data:
+        diagnostics.error(
+            "MC503",
+            f"the breaker of {what} has both rules off, so it never opens",
+            part.head,
+            help="write `breaker: false` if it is not wanted, or give one rule a value",
+            related=(Related("the other rule is off here", run.head),),
+            path=part.path,
+        )
+    opens, longest = breaker.find("open_for"), breaker.find("max_open_for")
+    first = 30.0 if opens is None else opens.data
+    if longest is not None and longest.data < first:
+        diagnostics.error(
+            "MC507",
+            f"`max_open_for` of {what} is below `open_for`, which is {format_duration(first)}",
+            longest.span,
+            help="make it longer, or leave it out: then pauses do not grow",
+            path=longest.path,
+        )
+
+
+def check_retry(what: str, retry: Value | None, diagnostics: Diagnostics) -> None:
+    """Check the methods and waits of one retry rule."""
+    if retry is None:
+        return
+    methods = retry.find("methods")
+    for method in methods.values() if methods is not None else ():
+        if method.data not in IDEMPOTENT:
+            diagnostics.warning(
+                "MC502",
+                f"{what} sends a {method.data} again after a failure; the first one may have had its effect",
+                method.span,
+                help="only methods that may be repeated safely belong here",
+                path=method.path,
+            )
+    base, longest = retry.find("backoff", "base"), retry.find("backoff", "max")
+    if base is not None or longest is not None:
+        low = 0.025 if base is None else base.data
+        high = 0.25 if longest is None else longest.data
+        at = base if base is not None else longest
+        if low > high and at is not None:
+            begins, most = format_duration(low), format_duration(high)
+            message = f"the backoff of {what} begins at {begins}, above its max of {most}"
+            diagnostics.error("MC509", message, at.span, path=at.path)
+
+
+def _health(what: str, health: Value | None, diagnostics: Diagnostics) -> None:
+    if health is None:
+        return
+    timeout, interval = health.find("timeout"), health.find("interval")
+    takes = 3.0 if timeout is None else timeout.data
+    every = 10.0 if interval is None else interval.data
+    at = timeout if timeout is not None else interval
+    if takes >= every and at is not None:
+        message = f"a health check of {what} may take {format_duration(takes)}, but one begins every "
+        diagnostics.warning(
+            "MC504",
+            message + format_duration(every),
+            at.span,
+            help="make `timeout` shorter than `interval`",
+            path=at.path,
+        )
+
+
+def _memory(memory: Value | None, diagnostics: Diagnostics) -> None:
+    if memory is None:
+        return
+    soft, hard = memory.find("soft"), memory.find("hard")
+    low = 0.8 if soft is None else soft.data
+    high = 0.9 if hard is None else hard.data
+    at = soft if soft is not None else hard
+    if low > high and at is not None:
+        diagnostics.error("MC509", "`soft` of `memory` is above `hard`", at.span, path=at.path)

@@ -59,15 +59,17 @@ class H1Server:
         self._rules.size_why = BODY_TOO_LARGE
 
     async def serve(self, handler: Handler) -> None:
-        """Serve requests until either side ends the connection; closes the transport."""
+        """Serve requests until either side ends the connection; the caller closes."""
         self.transport.on_hangup = self._hung_up
         try:
             while await self._serve_one(handler):
                 pass
         except PeerGone:
-            pass
-        finally:
-            self.transport.close()
+            return
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.transport.close()
 
     def stop(self) -> None:
         """Close at once if no request is under way; else the answer says that it is the last."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from itertools import count
 
 import trio
@@ -17,7 +17,6 @@ from appliance.config.plan import ListenerPlan
 from appliance.http.h1_server import H1Server
 from appliance.model.exchange import Exchange, ServerStream
 from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, INTERNAL, Fault
-from appliance.model.message import Response
 
 from .ending import Ending
 from .reply import render
@@ -26,16 +25,6 @@ from .trust import client_of, trusts
 
 _log = logging.getLogger("meshctl")
 _SILENT = (CLIENT_GONE, CLIENT_SLOW)
-
-
-async def guarded(work: Awaitable[None], subject: str) -> bool:
-    """Await ``work``; True if it ended well. A bug in it is logged, with its traceback, and ends here."""
-    try:
-        await work
-    except Exception:
-        _log.exception("request %s: a bug in meshctl", subject)
-        return False
-    return True
 
 
 class Ids:
@@ -55,7 +44,7 @@ class Ids:
 class Connection:
     """Handles the requests of one client connection."""
 
-    __slots__ = ("_current", "_ending", "_ids", "_listener", "_now", "_peer", "_trusted")
+    __slots__ = ("_current", "_ending", "_exchange", "_ids", "_listener", "_now", "_peer", "_trusted")
 
     def __init__(
         self,
@@ -72,32 +61,40 @@ class Connection:
         self._ids = ids
         self._ending = ending
         self._now = now
+        self._exchange: Exchange | None = None
         self._trusted = bool(listener.trust_forwarded) and trusts(listener.trust_forwarded, peer)
 
     async def serve(self, server: H1Server) -> None:
-        """Serve a whole connection; raises nothing but cancellation."""
-        await guarded(server.serve(self.handle), "(between requests)")
-
-    async def handle(self, stream: ServerStream) -> None:
-        """Answer one request; raises nothing but cancellation."""
-        exchange = Exchange(self._ids.new(), stream, self._listener.name, self._peer, self._now())
-        if self._trusted:
-            exchange.peer_trusted = True
-            exchange.client = client_of(self._peer, stream.request.headers, self._listener.trust_forwarded)
+        """Serve a whole connection, then close it; raises nothing but cancellation."""
         try:
-            if not await guarded(self._run(exchange), exchange.id):
+            await server.serve(self.handle)
+        except Exception:
+            exchange = self._exchange
+            _log.exception("request %s: a bug in meshctl", "-" if exchange is None else exchange.id)
+            if exchange is not None:
                 await self._apologise(exchange)
         finally:
-            self._ending.end(exchange)
+            server.close()
+            if self._exchange is not None:
+                self._ending.end(self._exchange)
 
-    async def _run(self, exchange: Exchange) -> None:
-        if exchange.request.body.at_hand():
+    async def handle(self, stream: ServerStream) -> None:
+        """Answer one request."""
+        request = stream.request
+        exchange = Exchange(self._ids.new(), stream, self._listener.name, self._peer, self._now())
+        self._exchange = exchange
+        if self._trusted:
+            exchange.peer_trusted = True
+            exchange.client = client_of(self._peer, request.headers, self._listener.trust_forwarded)
+        if request.body.at_hand():
             await self._answer(exchange)
         else:
             async with trio.open_nursery() as nursery:
                 exchange.spawner = nursery
                 await self._answer(exchange)
                 nursery.cancel_scope.cancel()
+        self._ending.end(exchange)
+        self._exchange = None
 
     async def _answer(self, exchange: Exchange) -> None:
         stream = exchange.stream
@@ -113,23 +110,22 @@ class Connection:
                 stream.reset(fault)
                 return
             response = render(exchange, fault, snapshot.plan.name)
-        await self._respond(exchange, response)
-
-    async def _respond(self, exchange: Exchange, response: Response) -> None:
         exchange.status = response.status
         exchange.head_at = self._now()
         try:
-            await exchange.stream.respond(response)
+            await stream.respond(response)
         except Fault as fault:
             exchange.fault = exchange.fault or fault
-            exchange.stream.reset(fault)
+            stream.reset(fault)
         finally:
             response.body.abandon()
 
     async def _apologise(self, exchange: Exchange) -> None:
-        fault = Fault(INTERNAL)
-        exchange.fault = fault
-        if exchange.stream.started:
-            exchange.stream.reset(fault)
-        else:
-            await self._respond(exchange, render(exchange, fault, self._current().plan.name))
+        """Answer an exchange that a bug has ended, if nothing of an answer was sent yet."""
+        fault = exchange.fault = Fault(INTERNAL)
+        exchange.status = INTERNAL.status
+        if not exchange.stream.started:
+            try:
+                await exchange.stream.respond(render(exchange, fault, self._current().plan.name))
+            except Fault:
+                return

@@ -183,9 +183,7 @@ class Worker:
 
                     nursery.start_soon(accept_forever, bound.sock, Both(self._cap, cap), start)
 
-    async def _serve(
-        self, sock: Socket, peer: str, plan: ListenerPlan, cap: Cap, poller: Poller
-    ) -> None:
+    async def _serve(self, sock: Socket, peer: str, plan: ListenerPlan, cap: Cap, poller: Poller) -> None:
         transport = SocketTransport(sock, poller)
         server = H1Server(transport, plan, self._keep_open)
         self.servers.add(server)

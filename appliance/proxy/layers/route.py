@@ -6,6 +6,8 @@ a route configures.
 
 from __future__ import annotations
 
+from math import inf
+
 from appliance.config.plan import RoutePlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import NO_ROUTE, Fault
@@ -17,11 +19,12 @@ IDLE = 60.0
 IDLE_STREAMING = 300.0
 
 Bound = tuple[RoutePlan, Service]
+_Row = tuple[str, float, float, Service]  # name, seconds until a head, seconds of silence, the route's stack
 
 
 def route(rows: list[Bound]) -> Service:
     """Give the service that sends each exchange to the first route that matches; Fault(NO_ROUTE) else."""
-    table: RouteTable[Bound] = RouteTable([(plan.match, (plan, service)) for plan, service in rows])
+    table: RouteTable[_Row] = RouteTable([(plan.match, _row(plan, service)) for plan, service in rows])
 
     async def choose(exchange: Exchange) -> Response:
         request = exchange.request
@@ -30,14 +33,15 @@ def route(rows: list[Bound]) -> Service:
         )
         if found is None:
             raise Fault(NO_ROUTE)
-        plan, service = found
-        exchange.route = plan.name
-        exchange.response_limit = plan.timeouts.response
-        idle = plan.timeouts.idle
-        exchange.idle = (IDLE if idle is None else idle) or float("inf")
+        exchange.route, exchange.response_limit, exchange.idle, service = found
         return await service(exchange)
 
     return choose
+
+
+def _row(plan: RoutePlan, service: Service) -> _Row:
+    idle = IDLE if plan.timeouts.idle is None else plan.timeouts.idle
+    return plan.name, plan.timeouts.response, idle or inf, service
 
 
 def _hostname(authority: bytes) -> bytes:

@@ -69,6 +69,7 @@ class H1Client:
         """Send the request; give the final response. Raises Fault of the upstream's or client's side."""
         request, transport = exchange.request, self.transport
         exchange.park = transport
+        transport.rx.due = inf  # an upload that outlived its answer may have armed the clock of the last head
         self.body = None
         self._keep = False
         self._rules.idle = exchange.idle

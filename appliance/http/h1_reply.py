@@ -61,7 +61,6 @@ class H1Stream:
 
     async def respond(self, response: Response) -> None:
         """Send the answer; raises Fault when the client or the body's source fails on the way."""
-        self.started = True
         body, request = response.body, self.request
         transport = self.connection.transport
         self._settle_upload(request)
@@ -76,20 +75,23 @@ class H1Stream:
             first = body.read_nowait()
         elif self._minor:
             chunked, framing = True, b"transfer-encoding: chunked\r\n"
-            first = chunk(body.read_nowait())
-            if body.ended:
-                first += _last_chunk(body)
+            first = body.read_nowait()
         else:
             self.keep, framing = False, b""
             first = body.read_nowait()
+        self.sent = len(first)
+        if chunked:
+            first = chunk(first)
+            if body.ended:
+                first += _last_chunk(body)
         head = b"%b%b%b%b\r\n" % (
             _status_line(response.status, response.reason),
             write_fields(response.headers),
             framing,
             self._connection_field(),
         )
+        self.started = True  # not before: a body that fails here can still be answered otherwise
         transport.write(head + first if first else head)
-        self.sent = len(first)
         limit = self.connection.plan.timeouts.write
         try:
             if not body.ended:

@@ -65,14 +65,15 @@ def _closing(name: str, plan: Plan | None, found: Diagnostics, took: float, path
     warned = f", {summary(0, found.warnings)}" if found.warnings else ""
     refused = [key for key in plan.unbuilt if key.security]
     idle = [key for key in plan.unbuilt if not key.security]
-    lines = []
+    lines: list[str] = []
     if idle:
-        lines.append(
-            f"not acted on by this version: {', '.join(f'{key.path} ({key.where})' for key in idle)}"
-        )
+        lines += [
+            "read, but not acted on by this version:",
+            *(f"  {key.path}  ({key.where})" for key in idle),
+        ]
     if refused:
-        places = ", ".join(f"{key.path} ({key.where})" for key in refused)
-        lines.append(f"`meshctl run` will refuse this profile, as this version lacks: {places}")
+        lines += ["`meshctl run` will refuse this profile, because this version lacks:"]
+        lines += [f"  {key.path}  ({key.where})" for key in refused]
     following = "" if refused or path == "-" else f"   next: meshctl run {path}"
     lines.append(f"ok {name}: {', '.join(parts)} ({_count(endpoints, 'endpoint')}){warned}{following}")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from appliance.model.units import format_duration
 from .check_routes import check_routes
 from .check_safety import check_safety
 from .diagnostic import Diagnostics, Related
-from .read import Value
+from .read import Value, owner
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
@@ -34,7 +34,7 @@ def check(written: Value, merged: Value, diagnostics: Diagnostics) -> None:
         check_retry(what, upstream.find("retry"), diagnostics)
         _health(what, upstream.find("health"), diagnostics)
     for route in merged.get("routes") or ():
-        what = f"route `{route.get('name')}`"
+        what = owner(route.path)
         check_breaker(what, route.find("breaker"), diagnostics)
         check_retry(what, route.find("retry"), diagnostics)
     _memory(merged.find("process", "memory"), diagnostics)

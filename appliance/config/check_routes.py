@@ -23,7 +23,7 @@ from appliance.routing.path import normalise, prefix_key, written
 from .compile import destinations, match_of
 from .diagnostic import Diagnostics, Edit, Related
 from .nodes import Listing, Mapping
-from .read import Value
+from .read import Value, owner
 from .read_scalar import nearest
 
 Keyed = tuple[str, bytes]
@@ -64,16 +64,16 @@ def _targets(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics
     found = destinations(route.find("to"))
     for name, _, value in found:
         if name not in upstreams:
-            message = f"route `{route.get('name')}` sends to upstream `{value.shown}`, which does not exist"
+            message = f"{owner(route.path)} sends to upstream `{value.shown}`, which does not exist"
             _no_upstream(message, value, upstreams, diagnostics)
     mirror = route.find("mirror", "to")
     if mirror is not None and mirror.data not in upstreams:
-        message = f"route `{route.get('name')}` mirrors to upstream `{mirror.shown}`, which does not exist"
+        message = f"{owner(route.path)} mirrors to upstream `{mirror.shown}`, which does not exist"
         _no_upstream(message, mirror, upstreams, diagnostics)
     if found and not any(weight for _, weight, _ in found):
         diagnostics.error(
             "MC506",
-            f"all weights of route `{route.get('name')}` are 0, so it sends nowhere",
+            f"all weights of {owner(route.path)} are 0, so it sends nowhere",
             found[0][2].span,
             help="give at least one a weight",
             path=f"{route.path}.to",
@@ -108,7 +108,7 @@ def _times(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics) 
     limit = 15.0 if response is None else response.data
     if not limit:
         return
-    name = route.get("name")
+    name = owner(route.path)
     for upstream, _, _ in destinations(route.find("to")):
         value = upstreams.get(upstream)
         if value is None:
@@ -122,20 +122,19 @@ def _times(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics) 
             diagnostics.warning(
                 "MC501",
                 f"one try may take {format_duration(one)} (`per_try` of upstream `{upstream}`), "
-                f"but route `{name}` stops at {format_duration(limit)}",
+                f"but {name} stops at {format_duration(limit)}",
                 at.span,
                 help=f"a try that hangs leaves no time for another; make `per_try` of `{upstream}` shorter",
                 related=(Related("`per_try` is here", per_try.span),) if per_try and at is response else (),
                 path=at.path,
             )
-        elif (retries is not None or per_try is not None) and count and (count + 1) * one > limit:
-            where = response or retries or per_try
-            assert where is not None  # noqa: S101 (one of them was written, or this branch is not taken)
+        elif retries is not None and count and (count + 1) * one > limit:
+            where = response or retries
             noun = "retry" if count == 1 else "retries"
             diagnostics.warning(
                 "MC511",
                 f"tries cannot fit: (1 + {count} {noun}) x per_try {format_duration(one)} = "
-                f"{format_duration((count + 1) * one)}, but route `{name}` stops at {format_duration(limit)}",
+                f"{format_duration((count + 1) * one)}, but {name} stops at {format_duration(limit)}",
                 where.span,
                 path=where.path,
             )
@@ -178,10 +177,9 @@ def _reachable(routes: list[Value], diagnostics: Diagnostics) -> None:
         if above is None:
             by_path.setdefault(_own_place(match), []).append((match, route))
             continue
-        name = above.get("name")
         diagnostics.error(
             "MC403",
-            f"route `{route.get('name')}` can never be reached: route `{name}` above takes all its requests",
+            f"{owner(route.path)} can never be reached: {owner(above.path)} above takes all its requests",
             (route.find("name") or route).span,
             label="never reached",
             help="the first match wins: move it up, or make the route above ask for more",

@@ -36,6 +36,7 @@ TITLES: Final[dict[str, str]] = {
     "MC119": "A YAML merge key",
     "MC120": "A key that is not plain text",
     "MC121": "A ${...} that does not read as a substitution",
+    "MC122": "An escape that YAML does not know",
     "MC201": "The wrong shape: a map, list or single value was expected",
     "MC202": "A required key is missing",
     "MC203": "An unknown key",

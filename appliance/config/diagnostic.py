@@ -161,6 +161,8 @@ class Diagnostics:
         if lines is None or not 1 <= span.line <= len(lines):
             return []
         paint, colour = style
+        if not lines[span.line - 1].strip():
+            return []
         text = lines[span.line - 1].rstrip()
         start = min(span.column - 1, len(text))
         end = span.end_column - 1 if span.end_line == span.line else len(text)

@@ -78,6 +78,8 @@ def shown(node: Node) -> str:
     if not isinstance(node, Scalar):
         return shape(node)
     text = " ".join(node.written.split())
+    if not text:
+        return '""'
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -17,7 +17,8 @@ from .diagnostic import Diagnostic, Edit, Related, Span
 
 _BEFORE = r"(?:^|(?<=[\s\[,{]))"
 _STAR = re.compile(_BEFORE + r"\*[^\s,\]}\"']*")
-_IPV6 = re.compile(_BEFORE + r"\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\](?::\d+)?")
+_IPV6 = re.compile(_BEFORE + r"\[(?=[^\]]*:[^\]]*:)[0-9A-Fa-f:.]+\](?::\d+)?")
+_ESCAPE = re.compile(r"\\(?![0abtnvfre \"/\\N_LPxuU\t]|$).?")
 _TAB = re.compile(r"^ *(?:- +)?\t+|(?<=:)\t+(?=\S+:\s)")
 _BAD_START = re.compile(_BEFORE + r"(?:(?<=: )|(?<=- )|(?<=[\[,{] )|(?<=[\[,{])|^)[%@`][^,\]}#]*")
 _TWO_COLONS = re.compile(
@@ -34,13 +35,18 @@ def explain(text: str, file: str, marks: tuple[Any | None, Any | None], opened: 
     lines = text.split("\n")
     stopped = min(marks[0].line, len(lines) - 1) if marks[0] is not None else 0
     began = min(marks[1].line, len(lines) - 1) if marks[1] is not None else stopped
-    for number in dict.fromkeys((stopped, stopped - 1, began)):
+    quote = _quote_at(lines, marks[1])
+    at_end = all(not line.strip() or line.lstrip().startswith("#") for line in lines[stopped + 1 :])
+    if quote is not None and quote[0] == '"':
+        for number in range(began, stopped + 1):
+            found = _escape(lines[number], file, number + 1, quote[1] - 1 if number == began else 0)
+            if found is not None:
+                return found
+    for number in dict.fromkeys((stopped, stopped - 1, began) if quote is None else ()):
         if 0 <= number < len(lines):
             found = _trap(lines[number], file, number + 1)
             if found is not None:
                 return found
-    at_end = all(not line.strip() or line.lstrip().startswith("#") for line in lines[stopped + 1 :])
-    quote = _quote_at(lines, marks[1])
     if quote is not None:
         return Diagnostic(
             "MC110",
@@ -77,6 +83,20 @@ def _quote_at(lines: list[str], mark: Any | None) -> tuple[str, int] | None:
         return None
     character = lines[mark.line][mark.column : mark.column + 1]
     return (character, mark.column + 1) if character and character in "'\"" else None
+
+
+def _escape(line: str, file: str, number: int, start: int) -> Diagnostic | None:
+    """Tell of an escape in double quotes that YAML does not know, such as the one in "\\d+"."""
+    found = _ESCAPE.search(re.sub(r"\\\\", "~~", line), start)
+    if found is None:
+        return None
+    return Diagnostic(
+        "MC122",
+        "error",
+        f"the escape {found[0]} is unknown in double quotes",
+        Span(file, number, found.start() + 1, number, found.end() + 1),
+        help="put the text into single quotes, in which a backslash is just one, or write two",
+    )
 
 
 def _trap(line: str, file: str, number: int) -> Diagnostic | None:

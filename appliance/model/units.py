@@ -148,7 +148,7 @@ def _size_problem(text: str) -> tuple[str, ...]:
     if found:
         number, unit = found[1], found[2].upper()
         if unit in ("K", "M", "G"):
-            return ("may mean 1000 or 1024 times", f"{number}{unit}iB (binary)", f"{number}{unit}B (decimal)")
+            return ("may count in 1024s (KiB) or in 1000s (KB)", f"{number}{unit}iB", f"{number}{unit}B")
         for known in _SIZES:
             if known.upper() == unit:
                 return ("is not spelled as a size", f"{number}{known}")
@@ -325,7 +325,7 @@ def _host_port(whole: str, text: str, *, bind: bool) -> tuple[str, int]:
     if not colon:
         if re.fullmatch(r"\d{1,5}", text, re.ASCII):
             raise UnitError(whole, "is only a port", f":{text}" if bind else f"127.0.0.1:{text}")
-        raise UnitError(whole, "has no port", f"{text}:80" if text else "127.0.0.1:80")
+        raise UnitError(whole, "has no port: an address is host:port")
     if "/" in port:
         raise UnitError(whole, "has a path, but an address is host:port", f"{host}:{port.split('/')[0]}")
     if not re.fullmatch(r"\d{1,6}", port, re.ASCII) or int(port) > 65535 or (int(port) == 0 and not bind):

@@ -15,6 +15,7 @@ from appliance.model.fault import (
     BAD_FRAMING,
     BAD_HOST,
     BAD_LENGTH,
+    BAD_REQUEST,
     UPSTREAM_BAD,
     Fault,
     Reason,
@@ -24,6 +25,7 @@ from appliance.model.headers import Headers, tokens
 CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 MAX_LENGTH: Final = (1 << 63) - 1
+MAX_OPTIONS: Final = 64  # in Connection or TE, empty ones included; taking lists apart is what costs
 
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 _HOST = re.compile(
@@ -51,6 +53,7 @@ _NOT_IN_TRAILERS = _SPECIAL | {
     b"range",
     b"set-cookie",
     b"via",
+    b"www-authenticate",
     b"x-forwarded-for",
     b"x-forwarded-host",
     b"x-forwarded-proto",
@@ -76,8 +79,8 @@ class Framing:
 def frame_request(minor: int, headers: Headers) -> Framing:
     """Decide the framing of a request of HTTP/1.``minor``.
 
-    Raises Fault with BAD_LENGTH, BAD_FRAMING, BAD_CODING or BAD_HOST; after any of them the connection
-    cannot go on.
+    Raises Fault with BAD_LENGTH, BAD_FRAMING, BAD_CODING, BAD_HOST or BAD_REQUEST; after any of them the
+    connection cannot go on.
     """
     special: dict[bytes, list[bytes]] = {}
     kept: Headers = []
@@ -96,12 +99,12 @@ def frame_request(minor: int, headers: Headers) -> Framing:
     if codings is not None:
         if lengths is not None or not minor:
             raise Fault(BAD_FRAMING, "" if minor else "Transfer-Encoding in HTTP/1.0")
-        if tokens(codings) != [b"chunked"]:
+        if not _only_chunked(codings):
             raise Fault(BAD_CODING)
         length = CHUNKED
     elif lengths is not None:
         length = _one_length(lengths, BAD_LENGTH)
-    return _finish(length, minor, special, kept, host)
+    return _finish(length, minor, special, kept, host, BAD_REQUEST)
 
 
 def frame_response(status: int, method: bytes, minor: int, headers: Headers) -> Framing:
@@ -119,7 +122,7 @@ def frame_response(status: int, method: bytes, minor: int, headers: Headers) -> 
             kept.append(pair)
     codings = special.get(b"transfer-encoding")
     lengths = special.get(b"content-length")
-    if codings is not None and (lengths is not None or not minor or tokens(codings) != [b"chunked"]):
+    if codings is not None and (lengths is not None or not minor or not _only_chunked(codings)):
         raise Fault(UPSTREAM_BAD, "Transfer-Encoding beside Content-Length, in HTTP/1.0 or not chunked")
     declared = None if lengths is None else _one_length(lengths, UPSTREAM_BAD)
     if bodiless(status, method):
@@ -132,7 +135,7 @@ def frame_response(status: int, method: bytes, minor: int, headers: Headers) -> 
         length = declared
     else:
         length = UNTIL_CLOSE
-    framing = _finish(length, minor, special, kept, None)
+    framing = _finish(length, minor, special, kept, None, UPSTREAM_BAD)
     if length == UNTIL_CLOSE:
         framing.keep = False
     return framing
@@ -153,6 +156,11 @@ def valid_host(host: bytes) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
+def _only_chunked(codings: list[bytes]) -> bool:
+    """Say whether this is the one coding, once: `chunked,` is a list of one to some and of two to others."""
+    return len(codings) == 1 and codings[0].lower() == b"chunked"
+
+
 def _one_length(values: list[bytes], reason: Reason) -> int:
     first = values[0]
     if not _DIGITS.fullmatch(first) or any(value != first for value in values):
@@ -163,18 +171,29 @@ def _one_length(values: list[bytes], reason: Reason) -> int:
     return length
 
 
+def _list(values: list[bytes], reason: Reason) -> list[bytes]:
+    if sum(value.count(b",") for value in values) + len(values) > MAX_OPTIONS:
+        raise Fault(reason, f"more than {MAX_OPTIONS} elements in Connection or TE")
+    return tokens(values)
+
+
 def _finish(
-    length: int, minor: int, special: dict[bytes, list[bytes]], kept: Headers, host: bytes | None
+    length: int,
+    minor: int,
+    special: dict[bytes, list[bytes]],
+    kept: Headers,
+    host: bytes | None,
+    reason: Reason,
 ) -> Framing:
     values = special.get(b"connection")
     keep = minor == 1
     if values is not None:
-        options = tokens(values)
+        options = _list(values, reason)
         named = {name for name in options if name not in _SPECIAL and name != b"close"}
         if named:
             kept = [pair for pair in kept if pair[0] not in named]
         keep = b"close" not in options and (keep or b"keep-alive" in options)
     te = special.get(b"te")
-    if te is not None and b"trailers" in tokens(te):
+    if te is not None and b"trailers" in _list(te, reason):
         kept.append((b"te", b"trailers"))
     return Framing(length, keep, host, kept)

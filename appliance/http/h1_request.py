@@ -12,7 +12,7 @@ from appliance.model.fault import BAD_PATH, BAD_TARGET, HOST_MISMATCH, NO_CONNEC
 from appliance.model.message import Request
 from appliance.routing.path import BadPath, normalise, split_target
 
-from .framing import Framing
+from .framing import Framing, valid_host
 from .h1_head import RequestHead
 
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]++)(/[^?]*+)?+(?:\?(.*+))?+")
@@ -23,14 +23,14 @@ def to_request(head: RequestHead, framing: Framing, scheme: bytes) -> Request:
 
     Raises Fault with BAD_TARGET, BAD_PATH, HOST_MISMATCH or NO_CONNECT.
     """
+    if head.method == b"CONNECT":  # in whatever form: its answer would be framed by other rules
+        raise Fault(NO_CONNECT)
     target = head.target
     authority = (framing.host or b"").lower()
     if target.startswith(b"/"):
         path, query = split_target(target)
     elif target == b"*" and head.method == b"OPTIONS":
         return _request(head, framing, scheme, authority, b"*", b"")
-    elif head.method == b"CONNECT":
-        raise Fault(NO_CONNECT)
     else:
         matched = _ABSOLUTE.fullmatch(target)
         if matched is None:
@@ -38,7 +38,10 @@ def to_request(head: RequestHead, framing: Framing, scheme: bytes) -> Request:
         named = matched[1].lower()
         if framing.host is not None and named != authority:
             raise Fault(HOST_MISMATCH)
-        authority, path, query = named, matched[2] or b"/", matched[3] or b""
+        if not valid_host(named):  # an authority with user information, or one that is not host:port
+            raise Fault(BAD_TARGET, "the authority of the URL is not a host and a port")
+        whole = head.method == b"OPTIONS" and matched[3] is None  # RFC 9112 section 3.2.4: sent on as *
+        authority, path, query = named, matched[2] or (b"*" if whole else b"/"), matched[3] or b""
     try:
         path = normalise(path)
     except BadPath as error:

@@ -66,17 +66,32 @@ class Connection:
 
     async def serve(self, server: H1Server) -> None:
         """Serve a whole connection, then close it; raises nothing but cancellation."""
+        work = server.serve(self.handle)
+        subject = "-"
         try:
-            await server.serve(self.handle)
-        except Exception:
-            exchange = self._exchange
-            _log.exception("request %s: a bug in meshctl", "-" if exchange is None else exchange.id)
-            if exchange is not None:
-                await self._apologise(exchange)
+            for again in (False, True):
+                try:
+                    await work
+                    return
+                except Exception:
+                    exchange = self._exchange
+                    subject = subject if exchange is None else exchange.id
+                    _log.exception("request %s: a bug in meshctl", subject)
+                    if again or exchange is None:
+                        return
+                    work = self._give_up(exchange)
         finally:
             server.close()
             if self._exchange is not None:
                 self._ending.end(self._exchange)
+
+    async def _give_up(self, exchange: Exchange) -> None:
+        """Apologise for a bug and end its exchange; itself under the guard, for it may meet the bug again."""
+        self._exchange = None
+        try:
+            await self._apologise(exchange, Fault(INTERNAL))
+        finally:
+            self._ending.end(exchange)
 
     async def handle(self, stream: ServerStream) -> None:
         """Answer one request."""
@@ -93,8 +108,8 @@ class Connection:
                 exchange.spawner = nursery
                 await self._answer(exchange)
                 nursery.cancel_scope.cancel()
-        self._ending.end(exchange)
         self._exchange = None
+        self._ending.end(exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
         stream = exchange.stream
@@ -115,15 +130,18 @@ class Connection:
         try:
             await stream.respond(response)
         except Fault as fault:
-            exchange.fault = exchange.fault or fault
-            stream.reset(fault)
+            if stream.started:
+                exchange.fault = exchange.fault or fault
+                stream.reset(fault)
+            else:
+                await self._apologise(exchange, fault)
         finally:
             response.body.abandon()
 
-    async def _apologise(self, exchange: Exchange) -> None:
-        """Answer an exchange that a bug has ended, if nothing of an answer was sent yet."""
-        fault = exchange.fault = Fault(INTERNAL)
-        exchange.status = INTERNAL.status
+    async def _apologise(self, exchange: Exchange, fault: Fault) -> None:
+        """Answer with a fault that ended the exchange late, if nothing of another answer was sent yet."""
+        exchange.fault = fault
+        exchange.status = fault.reason.status
         if not exchange.stream.started:
             try:
                 await exchange.stream.respond(render(exchange, fault, self._current().plan.name))

@@ -27,6 +27,7 @@ UNTIL_CLOSE: Final = -2
 MAX_LENGTH: Final = (1 << 63) - 1
 MAX_OPTIONS: Final = 64  # in Connection or TE, empty ones included; taking lists apart is what costs
 
+_KEEP_ALIVE = [b"keep-alive"]
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 _HOST = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[A-Za-z0-9._~!$&'()*+,;=\-]|%[0-9A-Fa-f]{2})++)(?::[0-9]{0,5})?"
@@ -82,17 +83,15 @@ def frame_request(minor: int, headers: Headers) -> Framing:
     Raises Fault with BAD_LENGTH, BAD_FRAMING, BAD_CODING, BAD_HOST or BAD_REQUEST; after any of them the
     connection cannot go on.
     """
-    special: dict[bytes, list[bytes]] = {}
-    kept: Headers = []
-    for pair in headers:
-        if pair[0] in _SPECIAL:
-            special.setdefault(pair[0], []).append(pair[1])
-        else:
-            kept.append(pair)
-    hosts = special.get(b"host", [])
-    host = hosts[0] if hosts else None
-    if len(hosts) > 1 or (host is None and minor) or (host is not None and not valid_host(host)):
-        raise Fault(BAD_HOST, f"{len(hosts)} Host header lines" if len(hosts) != 1 else "")
+    special, kept = _part(headers)
+    hosts = special.get(b"host")
+    host = None
+    if hosts is not None:
+        host = hosts[0]
+        if len(hosts) > 1 or not _HOST.fullmatch(host):
+            raise Fault(BAD_HOST, f"{len(hosts)} Host header lines" if len(hosts) > 1 else "")
+    elif minor:
+        raise Fault(BAD_HOST, "no Host header")
     length = 0
     codings = special.get(b"transfer-encoding")
     lengths = special.get(b"content-length")
@@ -113,13 +112,7 @@ def frame_response(status: int, method: bytes, minor: int, headers: Headers) -> 
     For answers that have no body whatever they say (HEAD, 204, 304, 1xx) a Content-Length stays among
     the headers: it describes what a GET would have brought.
     """
-    special: dict[bytes, list[bytes]] = {}
-    kept: Headers = []
-    for pair in headers:
-        if pair[0] in _SPECIAL and pair[0] != b"host":
-            special.setdefault(pair[0], []).append(pair[1])
-        else:
-            kept.append(pair)
+    special, kept = _part(headers)
     codings = special.get(b"transfer-encoding")
     lengths = special.get(b"content-length")
     if codings is not None and (lengths is not None or not minor or not _only_chunked(codings)):
@@ -139,6 +132,21 @@ def frame_response(status: int, method: bytes, minor: int, headers: Headers) -> 
     if length == UNTIL_CLOSE:
         framing.keep = False
     return framing
+
+
+def _part(headers: Headers) -> tuple[dict[bytes, list[bytes]], Headers]:
+    """Part what concerns this connection and message from what goes on to the other end."""
+    special: dict[bytes, list[bytes]] = {}
+    kept: Headers = []
+    for pair in headers:
+        name = pair[0]
+        if name not in _SPECIAL:
+            kept.append(pair)
+        elif name in special:
+            special[name].append(pair[1])
+        else:
+            special[name] = [pair[1]]
+    return special, kept
 
 
 def bodiless(status: int, method: bytes) -> bool:
@@ -163,6 +171,8 @@ def _only_chunked(codings: list[bytes]) -> bool:
 
 def _one_length(values: list[bytes], reason: Reason) -> int:
     first = values[0]
+    if len(values) == 1 and len(first) < 19 and first.isdigit():
+        return int(first)
     if not _DIGITS.fullmatch(first) or any(value != first for value in values):
         raise Fault(reason, "Content-Length is not one plain number")
     length = int(first)
@@ -187,7 +197,9 @@ def _finish(
 ) -> Framing:
     values = special.get(b"connection")
     keep = minor == 1
-    if values is not None:
+    if values == _KEEP_ALIVE:
+        keep = True
+    elif values is not None:
         options = _list(values, reason)
         named = {name for name in options if name not in _SPECIAL and name != b"close"}
         if named:

@@ -31,7 +31,7 @@ _RESPONSE = re.compile(
     rb"HTTP/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?+\r\n(" + _FIELD + rb"*+)\r\n"
 )
 _FIELDS = re.compile(_FIELD + rb"*+\r\n")
-_PAIR = re.compile(rb"([^:\r\n]++):[ \t]*+([^\r\n]*+)\r\n")
+_PAIR = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")  # only for what one of the above has matched
 
 MAX_RESPONSE_HEAD = 64 * 1024
 MAX_RESPONSE_HEADERS = 256

@@ -57,7 +57,7 @@ class Files:
         """
         real = os.path.realpath(path) if data is None else path
         if asked is not None and real in self._seen:
-            message = f"`{path}` is included already, or includes this file"
+            message = f"`{asked.written}` is included already, or includes this file"
             self._diagnostics.error(
                 "MC602", message, asked.span, path="include", help="include it in one place only"
             )
@@ -85,7 +85,8 @@ class Files:
                 return file.read(MAX_BYTES + 1)
         except (OSError, ValueError) as problem:
             span = asked.span if asked else Span(path)
-            message = f"cannot read `{path}`: {reason_of(problem)}"
+            name = asked.written if asked is not None and asked.foreign else path
+            message = f"cannot read `{name}`: {reason_of(problem)}"
             where = "include" if asked else ""
             self._diagnostics.error("MC602" if asked else "MC601", message, span, path=where)
             return None

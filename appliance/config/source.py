@@ -12,8 +12,11 @@ and where it stands. So the loop here holds its own stack, and refuses before it
 An alias shares the node that it names, and costs as much as writing it out would; so counting
 what it contains is what stops ten lines from unfolding into a billion nodes.
 
-The C parser is used where PyYAML has one. Both give the same nodes; where they refuse, the reason
-is worked out from the text (``traps``), since neither's wording nor exact column can be trusted.
+The C parser is used where PyYAML has one, for its speed, and the pure one is the authority: a text
+with any problem is parsed again by the pure one, and text with one of the few things that only the
+C parser lets pass (a tab or `?` between tokens, a comment glued to a block mark) goes there at once.
+So a profile means the same everywhere. Why a text is refused is worked out from the text
+(``traps``), as neither parser points at the mistake.
 """
 
 from __future__ import annotations
@@ -40,7 +43,10 @@ _BAD_CHARACTER = re.compile(
 PARSERS: tuple[Any, ...] = tuple(
     loader for loader in (getattr(yaml, "CLoader", None), yaml.Loader) if loader is not None
 )
-"""The loaders whose ``parse`` events may be used, the preferred first."""
+"""The loaders whose ``parse`` events may be used, the preferred first; the last is the authority."""
+
+_AUTHORITY: Any = yaml.Loader
+_DISPUTED = re.compile(r"\t|[|>][-+0-9]*#|\S\?")
 
 
 class _Refused(Exception):
@@ -79,10 +85,13 @@ def parse(data: bytes, file: str, diagnostics: Diagnostics, loader: Any = None) 
     text = decode(data, file, diagnostics)
     if text is None:
         return None
-    try:
-        return _Builder(text, file, diagnostics).build(loader or PARSERS[0])
-    except _Refused:
-        return None
+    quick = loader or PARSERS[0]
+    if quick is not _AUTHORITY and not _DISPUTED.search(text):
+        unheard = Diagnostics()
+        node = _Builder(text, file, unheard).build(quick)
+        if not unheard:
+            return node
+    return _Builder(text, file, diagnostics).build(_AUTHORITY)
 
 
 def decode(data: bytes, file: str, diagnostics: Diagnostics) -> str | None:
@@ -92,7 +101,7 @@ def decode(data: bytes, file: str, diagnostics: Diagnostics) -> str | None:
         message = f"the file has {len(data)} bytes, and at most {MAX_BYTES} (1 MiB) are read"
         diagnostics.error("MC117", message, Span(file), help="split it up with `include`")
         return None
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or (data[:1] and data[1:2] == b"\0") or data[:3] == b"\0\0\0":
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:2]:
         diagnostics.error("MC101", "the file is UTF-16 or UTF-32", Span(file), help="save it as UTF-8")
         return None
     try:
@@ -113,6 +122,8 @@ def decode(data: bytes, file: str, diagnostics: Diagnostics) -> str | None:
     if "\r\n" in text:
         text = text.replace("\r\n", "\n")
         diagnostics.warning("MC104", "lines end in CR LF", Span(file), help="save the file with LF line ends")
+    if not text.endswith("\n"):
+        text += "\n"
     diagnostics.add_source(file, text)
     bad = _BAD_CHARACTER.search(text)
     if bad:
@@ -152,10 +163,12 @@ class _Builder:
                         )
                 else:
                     self._take(event)
-        except (yaml.YAMLError, RecursionError) as problem:
+        except yaml.YAMLError as problem:
             marks = (getattr(problem, "problem_mark", None), getattr(problem, "context_mark", None))
             opened = next((f.node.span for f in reversed(self._stack) if self._at(f.node.span) in "[{"), None)
             self._diagnostics.add(explain(self._text, self._file, marks, opened))
+            return None
+        except _Refused:
             return None
         root = self._root
         if root is None or (isinstance(root, Scalar) and root.empty):
@@ -177,6 +190,8 @@ class _Builder:
             scalar = self._scalar(event)
             if event.anchor:
                 self._anchors[event.anchor] = _Anchored(scalar, 1, 0, 0)
+            if self._stack:
+                self._stack[-1].nodes += 1
             self._put(scalar, event)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             self._check_tag(event)

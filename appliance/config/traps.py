@@ -21,6 +21,7 @@ _IPV6 = re.compile(_BEFORE + r"\[(?=[^\]]*:[^\]]*:)[0-9A-Fa-f:.]+\](?::\d+)?")
 _ESCAPE = re.compile(r"\\(?![0abtnvfre \"/\\N_LPxuU\t]|$).?")
 _TAB = re.compile(r"^ *(?:- +)?\t+|(?<=:)\t+(?=\S+:\s)")
 _BAD_START = re.compile(_BEFORE + r"(?:(?<=: )|(?<=- )|(?<=[\[,{] )|(?<=[\[,{])|^)[%@`][^,\]}#]*")
+_QUESTION = re.compile(r"(?<=[\s\[,{])[^\s\[\]{},:?#&*!|>%@`~-][^\s,\]}]*\?[^,\]}]*")
 _TWO_COLONS = re.compile(
     r"^\s*(?:- +)?[^\s:\"'\[{#][^:\"'\[{#]*:\s+(?P<value>[^\s\"'\[{#|>&*!][^\"'\[{]*?:(?:\s.*?)?)\s*$"
 )
@@ -128,6 +129,9 @@ def _trap(line: str, file: str, number: int) -> Diagnostic | None:
     start = _BAD_START.search(bare)
     if start:
         return told("MC109", f"an unquoted value cannot begin with {start[0][0]}", start, "quote")
+    question = _QUESTION.search(bare) if "{" in bare or "[" in bare else None
+    if question:
+        return told("MC109", "an unquoted value in brackets cannot contain ?", question, "quote")
     colons = _TWO_COLONS.search(bare)
     if colons:
         return told("MC111", "an unquoted value cannot contain `: `", colons, "quote", "value")

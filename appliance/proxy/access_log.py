@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from datetime import UTC, datetime
+from functools import partial
 from typing import TextIO, cast
 
 from appliance.config.plan import AccessLogPlan
@@ -23,16 +24,22 @@ _FLUSH = 0.1  # seconds between writes
 class AccessLog:
     """Formats records and hands them to the writer thread; ``close`` writes what is queued."""
 
-    def __init__(self, plan: AccessLogPlan, sink: TextIO, wall: float, now: float) -> None:
-        """``wall`` and ``now`` are the same moment on the wall clock (Unix time) and the worker's."""
+    def __init__(
+        self, plan: AccessLogPlan, sink: TextIO, wall: float, now: float, *, owns: bool = False
+    ) -> None:
+        """``wall`` and ``now`` are the same moment on the wall clock (Unix time) and the worker's.
+
+        With ``owns`` the sink is closed with the log.
+        """
         self._plan = plan
         self._sink = sink
+        self._owns = owns
         self._offset = wall - now
         self._queue: deque[dict[str, object]] = deque()
         self._dropped = 0
         self._seen = 0
         self._closing = threading.Event()
-        self._format = _FORMATS.get(plan.format) or plan.format.format_map
+        self._format = _FORMATS.get(plan.format) or partial(_as_asked, plan.format)
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         self._thread.start()
 
@@ -51,6 +58,8 @@ class AccessLog:
         """Write what is queued, waiting at most ``timeout`` seconds for it."""
         self._closing.set()
         self._thread.join(timeout)
+        if self._owns and not self._thread.is_alive():
+            self._sink.close()
 
     def _run(self) -> None:
         while not self._closing.wait(_FLUSH):
@@ -117,10 +126,14 @@ def _as_json(record: dict[str, object]) -> str:
 
 def _as_text(record: dict[str, object]) -> str:
     r = _stamped(record)
-    path = str(r["path"]).translate(_PRINTABLE)
-    line = f"{r['time']} {r['client']} {r['method']} {r['host']}{path} {r['status']} {r['ms']}ms"
+    line = f"{r['time']} {r['client']} {r['method']} {r['host']}{r['path']} {r['status']} {r['ms']}ms"
     line += f" {r['route'] or '-'} {r['endpoint'] or '-'} {r['id']}"
-    return f"{line} {r['fault']}: {r['why']}" if r["fault"] else line
+    return (f"{line} {r['fault']}: {r['why']}" if r["fault"] else line).translate(_PRINTABLE)
+
+
+def _as_asked(format: str, record: dict[str, object]) -> str:
+    shown = {key: "-" if value is None else value for key, value in _stamped(record).items()}
+    return format.format_map(shown).translate(_PRINTABLE)
 
 
 # Control characters and Unicode's direction marks, which could rewrite a terminal.
@@ -136,4 +149,4 @@ def open_log(plan: AccessLogPlan, wall: float, now: float) -> AccessLog | None:
         return None
     if plan.to in ("stdout", "stderr"):
         return AccessLog(plan, sys.stdout if plan.to == "stdout" else sys.stderr, wall, now)
-    return AccessLog(plan, open(plan.to, "a", encoding="utf-8"), wall, now)
+    return AccessLog(plan, open(plan.to, "a", encoding="utf-8"), wall, now, owns=True)

@@ -46,7 +46,7 @@ PARSERS: tuple[Any, ...] = tuple(
 """The loaders whose ``parse`` events may be used, the preferred first; the last is the authority."""
 
 _AUTHORITY: Any = yaml.Loader
-_DISPUTED = re.compile(r"\t|[|>][-+0-9]*#|\S\?")
+_DISPUTED = re.compile(r"\t|\?|[|>][-+0-9]*#")
 
 
 class _Refused(Exception):

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from appliance.config.diagnostic import Diagnostics, summary
+from appliance.config.diagnostic import Diagnostics, printable, summary
 from appliance.config.load import load
 from appliance.config.plan import Plan
 
@@ -43,7 +43,7 @@ def validate(profiles: list[str], fmt: str = "human", strict: bool = False, colo
             print(found.render(colour=colour), end="")
             print(_closing(name, plan, found, took, path), flush=True)
     if fmt == "json":
-        print(json.dumps(documents[0] if len(documents) == 1 else _several(documents), ensure_ascii=False))
+        print(json.dumps(documents[0] if len(documents) == 1 else _several(documents)))
     return Exit.INVALID_PROFILE if failed else Exit.OK
 
 
@@ -55,7 +55,7 @@ def _several(documents: list[dict[str, Any]]) -> dict[str, Any]:
 def _closing(name: str, plan: Plan | None, found: Diagnostics, took: float, path: str) -> str:
     if plan is None:
         counts = summary(found.errors, found.warnings)
-        return f"{name}: {counts} (checked in {max(1, round(took * 1000))} ms)"
+        return f"{printable(name)}: {counts} (checked in {max(1, round(took * 1000))} ms)"
     parts = [
         _count(len(plan.listeners), "listener"),
         _count(len(plan.routes), "route"),
@@ -76,7 +76,7 @@ def _closing(name: str, plan: Plan | None, found: Diagnostics, took: float, path
         lines += [f"  {key.path}  ({key.where})" for key in refused]
     following = "" if refused or path == "-" else f"   next: meshctl run {path}"
     lines.append(f"ok {name}: {', '.join(parts)} ({_count(endpoints, 'endpoint')}){warned}{following}")
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _count(number: int, word: str) -> str:

@@ -28,7 +28,7 @@ MAX_SHOWN = 100
 """Diagnostics printed before the rest is only counted: more teach nothing."""
 
 _EXCERPT = 160
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _STYLES = {"error": "1;31", "warning": "1;33", "note": "1;36", "bold": "1", "gutter": "34"}
 
 

@@ -36,6 +36,11 @@ JOINED = (
 LISTS = ("routes", "tests")
 
 
+def unusable(path: str) -> bool:
+    """Whether no file can have this name, as the system would refuse it with an exception."""
+    return "\0" in path or any(0xD800 <= ord(c) < 0xDC80 or 0xDCFF < ord(c) < 0xE000 for c in path)
+
+
 class Files:
     """Reads a profile and what it includes into one tree; ``digest`` is over all their bytes."""
 
@@ -55,7 +60,7 @@ class Files:
 
         ``data`` stands in for what is in the file; ``asked`` is the place that included it.
         """
-        real = os.path.realpath(path) if data is None else path
+        real = os.path.realpath(path) if data is None and not unusable(path) else path
         if asked is not None and real in self._seen:
             message = f"`{asked.written}` is included already, or includes this file"
             self._diagnostics.error(
@@ -118,7 +123,7 @@ class Files:
 
     def _matching(self, pattern: Scalar) -> list[str]:
         full = os.path.join(os.path.dirname(pattern.span.file), pattern.value)
-        if not glob.has_magic(full) or "\0" in full:
+        if not glob.has_magic(full) or unusable(full):
             return [full]
         return sorted(path for path in glob.glob(full) if not os.path.isdir(path))
 

@@ -163,7 +163,7 @@ class _Builder:
                         )
                 else:
                     self._take(event)
-        except yaml.YAMLError as problem:
+        except (yaml.YAMLError, ValueError, OverflowError) as problem:  # the latter two: "\\U00110000"
             marks = (getattr(problem, "problem_mark", None), getattr(problem, "context_mark", None))
             opened = next((f.node.span for f in reversed(self._stack) if self._at(f.node.span) in "[{"), None)
             self._diagnostics.add(explain(self._text, self._file, marks, opened))
@@ -278,6 +278,8 @@ class _Builder:
     def _scalar(self, event: Any) -> Scalar:
         plain = event.style is None or event.style == ""
         start, end = event.start_mark, event.end_mark
+        if any(0xD800 <= ord(c) < 0xE000 for c in event.value):
+            self._refuse("MC102", "an escape in this text gives half of a character", event)
         written = event.value if plain else _slice(self._text, start, end)
         return Scalar(self._span(event), event.value, written, plain)
 

@@ -85,6 +85,9 @@ class Substitution:
         name, operator, rest = parts.groups()
         if name in self._env and (self._env[name] or not operator):
             scalar.foreign = True
+            if any(0xD800 <= ord(c) < 0xE000 for c in self._env[name]):
+                self._error("MC404", scalar, path, f"`{name}` is set to something that is not UTF-8 text", "")
+                return ""
             return self._env[name]
         known = self._vars.get(name)
         if known is not None and (known.value or not operator):

@@ -42,7 +42,9 @@ def test_maps_join_and_routes_of_included_files_come_first(tmp_path: Path) -> No
 def test_included_files_may_include(tmp_path: Path) -> None:
     """Relative to themselves."""
     (tmp_path / "sub").mkdir()
-    write(tmp_path / "sub", one="include: two.yaml\n", two="routes: [{name: two, match: {path: /2}, to: app}]")
+    write(
+        tmp_path / "sub", one="include: two.yaml\n", two="routes: [{name: two, match: {path: /2}, to: app}]"
+    )
     plan, _ = load(write(tmp_path, main=MAIN % "sub/one.yaml"), env={})
     assert plan is not None
     assert [route.name for route in plan.routes] == ["two", "rest"]
@@ -95,7 +97,9 @@ def test_the_digest_is_over_all_files(tmp_path: Path) -> None:
 
 def test_patterns_are_substituted(tmp_path: Path) -> None:
     """The environment may choose what is included."""
-    path = write(tmp_path, main=MAIN % '"${STAGE}.yaml"', test="routes: [{name: t, match: {path: /t}, to: app}]")
+    path = write(
+        tmp_path, main=MAIN % '"${STAGE}.yaml"', test="routes: [{name: t, match: {path: /t}, to: app}]"
+    )
     plan, _ = load(path, env={"STAGE": "test"})
     assert plan is not None
     assert plan.routes[0].name == "t"

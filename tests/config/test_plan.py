@@ -6,7 +6,14 @@ import dataclasses
 
 import pytest
 
-from appliance.config.plan import AccessLogPlan, ListenerLimits, ListenerTimeouts, ProcessPlan, RouteTimeouts, UpstreamTimeouts
+from appliance.config.plan import (
+    AccessLogPlan,
+    ListenerLimits,
+    ListenerTimeouts,
+    ProcessPlan,
+    RouteTimeouts,
+    UpstreamTimeouts,
+)
 from appliance.config.read_scalar import read_scalar
 from appliance.config.schema import key_at
 from appliance.config.schema_types import ByShape, ListOf, MapOf, Object

@@ -39,7 +39,9 @@ def test_routes_are_named_in_paths_by_their_names() -> None:
 
 def test_everything_is_told_at_once() -> None:
     """A problem does not hide the next."""
-    _, found = read("meshctl: 2\nname: A\nlisteners: {web: {bind: 1, x: 1}}\nroutes: {}\nupstreams: []\nzzz: 1")
+    _, found = read(
+        "meshctl: 2\nname: A\nlisteners: {web: {bind: 1, x: 1}}\nroutes: {}\nupstreams: []\nzzz: 1"
+    )
     assert [d.code for d in found] == ["MC205", "MC309", "MC307", "MC203", "MC201", "MC201", "MC203"]
 
 
@@ -80,15 +82,22 @@ def test_headers_are_one_whatever_their_case() -> None:
 def test_owners_are_named() -> None:
     """For messages."""
     paths = ("upstreams.a.limits", "routes.b", "routes[3].x", "stats.tap", "")
-    assert [owner(path) for path in paths] == ["upstream `a`", "route `b`", "`routes[3]`", "`stats.tap`", "the profile"]
+    assert [owner(path) for path in paths] == [
+        "upstream `a`",
+        "route `b`",
+        "`routes[3]`",
+        "`stats.tap`",
+        "the profile",
+    ]
 
 
-LEAF = st.sampled_from(["a", "1", "5s", "true", "", "~", ":80", "/x", "10.0.0.1:80", "${X}", "*", "50%", "(", "dns:a:1"])
-KEY = st.sampled_from(
-    "meshctl name vars include process defaults listeners routes upstreams upstream route match to respond redirect "
-    "rewrite headers request response set add remove endpoints address weight timeouts breaker retry health tls stats "
-    "tests hosts path path_prefix path_regex methods query bind web app limits a".split()
+LEAF = st.sampled_from(
+    ["a", "1", "5s", "true", "", "~", ":80", "/x", "10.0.0.1:80", "${X}", "*", "50%", "(", "dns:a:1"]
 )
+WORDS = """meshctl name vars include process defaults listeners routes upstreams upstream route match to
+respond redirect rewrite headers request response set add remove endpoints address weight timeouts breaker
+retry health tls stats tests hosts path path_prefix path_regex methods query bind web app limits a"""
+KEY = st.sampled_from(WORDS.split())
 TREE = st.recursive(
     LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=4), max_leaves=25
 )

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.config.diagnostic import Span
+from appliance.config.diagnostic import Diagnostics, Span
 from appliance.config.nodes import Listing, Node, Scalar
 from appliance.config.read import Reader
-from appliance.config.diagnostic import Diagnostics
 from appliance.config.schema import PROFILE, key_at
 from appliance.config.schema_types import ByShape, Key, ListOf, MapOf, Object, Type
 

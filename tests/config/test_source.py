@@ -29,7 +29,14 @@ def test_scalars_stay_the_text_that_they_are() -> None:
     """No word becomes a boolean, no number is computed, no date is read."""
     node, codes = parse("{on: yes, a: 12:01:03, b: 0600, c: 1.10, d: 2020-01-01, e: ~}")
     assert codes == []
-    assert plain(node) == {"on": "yes", "a": "12:01:03", "b": "0600", "c": "1.10", "d": "2020-01-01", "e": "~"}
+    assert plain(node) == {
+        "on": "yes",
+        "a": "12:01:03",
+        "b": "0600",
+        "c": "1.10",
+        "d": "2020-01-01",
+        "e": "~",
+    }
 
 
 def test_every_node_knows_its_place() -> None:
@@ -70,6 +77,9 @@ def test_aliases_stand_for_what_they_name() -> None:
         ("a: 1\rb: 2\n", "MC102"),
         ("\ufeffa: 1\n", "MC103"),
         ("a: 1\r\n", "MC104"),
+        ('a: "\\ud800"\n', "MC102"),
+        ('a: "\\U00110000"\n', "MC106"),
+        ('a: "\\UFFFFFFFF"\n', "MC106"),
         ("a: 1\na: 2\n", "MC112"),
         ("a: !!int 3\n", "MC113"),
         ("a: 1\n---\nb: 2\n", "MC114"),
@@ -134,5 +144,8 @@ def test_replacements_are_quoted_where_yaml_needs_it() -> None:
     """A correction must not be the next mistake."""
     node, _ = parse("x")
     assert isinstance(node, Scalar)
-    texts = [source.replacement(node, text)[0].text for text in ("64KiB", "127.0.0.1:80", "[::1]:80", ":80", "*.a", "a:")]
+    texts = [
+        source.replacement(node, text)[0].text
+        for text in ("64KiB", "127.0.0.1:80", "[::1]:80", ":80", "*.a", "a:")
+    ]
     assert texts == ["64KiB", "127.0.0.1:80", '"[::1]:80"', '":80"', '"*.a"', '"a:"']

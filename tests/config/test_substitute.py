@@ -110,10 +110,14 @@ def test_an_alias_is_substituted_once() -> None:
     "text",
     [
         'listeners: {web: {bind: "${S}"}}',
-        'listeners: {web: {bind: ":1", limits: {max_headers: "${S}", max_header_size: "${S}"}, trust_forwarded: ["${S}"]}}',
-        'routes: [{name: "${S}", to: "${S}", match: {hosts: ["${S}"], path_regex: "(${S}", methods: ["${S}"]}}]',
-        'routes: [{name: a, to: a, match: {path: "${S}"}, timeouts: {response: "${S}"}, mirror: {to: "${S}", share: "${S}"}}]',
-        'upstreams: {a: {endpoints: ["${S}"], balance: "${S}", hash_on: "${S}"}}\ntracing: {export: {zipkin: "${S}"}}',
+        'listeners: {web: {bind: ":1", limits: {max_headers: "${S}", max_header_size: "${S}"}}}',
+        'listeners: {web: {bind: ":1", trust_forwarded: ["${S}"], http2: "${S}"}}',
+        'routes: [{name: "${S}", to: "${S}", match: {hosts: ["${S}"], path_regex: "(${S}"}}]',
+        'routes: [{name: a, to: a, match: {methods: ["${S}"], headers: {a: {regex: "${S}("}}}}]',
+        'routes: [{name: a, to: a, match: {path: "${S}"}, timeouts: {response: "${S}"}}]',
+        'routes: [{name: a, to: a, mirror: {to: "${S}", share: "${S}"}}]',
+        'upstreams: {a: {endpoints: ["${S}"], balance: "${S}", hash_on: "${S}"}}',
+        'tracing: {export: {zipkin: "${S}"}}',
         'include: ["${S}"]\nrate_limit: {rate: "${S}", status: "${S}"}\nmeshctl: "${S}"\nname: "${S}"',
     ],
 )

@@ -77,7 +77,13 @@ def test_rates_are_per_second() -> None:
 
 @pytest.mark.parametrize(
     ("text", "instead"),
-    [("100", ("100/s", "100/m")), ("100rps", ("100/s",)), ("100/min", ("100/m",)), ("60 rpm", ("60/m",)), ("x", ())],
+    [
+        ("100", ("100/s", "100/m")),
+        ("100rps", ("100/s",)),
+        ("100/min", ("100/m",)),
+        ("60 rpm", ("60/m",)),
+        ("x", ()),
+    ],
 )
 def test_rates_without_a_period_are_refused(text: str, instead: tuple[str, ...]) -> None:
     """A number alone is not a rate."""
@@ -218,7 +224,15 @@ def test_sets_of_statuses_are_written_short() -> None:
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Nothing but UnitError comes out."""
-    for read in (units.duration, units.size, units.rate, units.share, units.status, units.statuses, units.name):
+    for read in (
+        units.duration,
+        units.size,
+        units.rate,
+        units.share,
+        units.status,
+        units.statuses,
+        units.name,
+    ):
         try:
             read(text)
         except units.UnitError:

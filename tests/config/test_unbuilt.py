@@ -1,0 +1,102 @@
+"""What a profile asks for in vain is listed."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.config.load import load
+from appliance.config.plan import Plan, Unbuilt
+
+BASE = """meshctl: 1
+listeners: {web: {bind: ":8080"%s}}
+routes: [{name: all, to: app%s}]
+upstreams: {app: {endpoints: [127.0.0.1:9001]%s}}
+%s
+"""
+
+
+def listed(listener: str = "", route: str = "", upstream: str = "", rest: str = "") -> list[tuple[str, bool]]:
+    text = BASE % (listener, route, upstream, rest)
+    plan, found = load("a.yaml", text=text.encode(), env={})
+    assert isinstance(plan, Plan), found.render()
+    return [(key.path, key.security) for key in plan.unbuilt]
+
+
+def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
+    """Defaults that nobody wrote are not listed."""
+    assert listed() == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "path"),
+    [
+        ({"upstream": ", breaker: {failure_threshold: 3, open_for: 5s}"}, "upstreams.app.breaker"),
+        ({"upstream": ", retry: {max_retries: 1}"}, "upstreams.app.retry"),
+        ({"upstream": ", health: {path: /x}"}, "upstreams.app.health"),
+        ({"upstream": ", limits: {max_requests: 1}"}, "upstreams.app.limits"),
+        ({"upstream": ", balance: ewma"}, "upstreams.app.balance"),
+        ({"upstream": ", protocol: auto"}, "upstreams.app.protocol"),
+        ({"upstream": ", slow_start: 1s"}, "upstreams.app.slow_start"),
+        ({"listener": ", http2: true"}, "listeners.web.http2"),
+        ({"listener": ", proxy_protocol: {from: [10.0.0.0/8]}"}, "listeners.web.proxy_protocol"),
+        ({"listener": ", limits: {max_streams: 7}"}, "listeners.web.limits.max_streams"),
+        ({"listener": ", timeouts: {handshake: 1s}"}, "listeners.web.timeouts.handshake"),
+        ({"route": ", rate_limit: {rate: 1/s}"}, "routes.all.rate_limit"),
+        ({"route": ", grpc_web: true"}, "routes.all.grpc_web"),
+        ({"route": ", mirror: {to: app}"}, "routes.all.mirror"),
+        (
+            {"route": ", headers: {request: {set: {x-a: '%CLIENT_IP%'}}}"},
+            "routes.all.headers.request.set.x-a",
+        ),
+        ({"rest": "process: {workers: 2}"}, "process.workers"),
+        ({"rest": "process: {memory: {soft: 50%}}"}, "process.memory"),
+        ({"rest": "defaults: {upstream: {breaker: {open_for: 5s}}}"}, "defaults.upstream.breaker"),
+        ({"rest": "stats: {rate: 1/s}"}, "stats"),
+        ({"rest": "tracing: {sample: 5%}"}, "tracing"),
+    ],
+)
+def test_the_top_most_key_is_listed_once(parts: dict[str, str], path: str) -> None:
+    """Not each of the keys below it."""
+    assert listed(**parts) == [(path, False)]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"rest": "process: {workers: 1}"},
+        {"listener": ", http2: false"},
+        {"listener": ", protocol: http"},
+        {"listener": ", limits: {max_streams: 100, max_headers: 50}"},
+        {"listener": ", timeouts: {handshake: 10000ms}"},
+        {"upstream": ", balance: round_robin, protocol: http1"},
+        {"upstream": ", breaker: false"},
+        {"upstream": ", retry: {max_retries: 0}"},
+        {"upstream": ", slow_start: 0s"},
+        {"route": ", grpc_web: false"},
+        {"route": ", headers: {request: {set: {x-a: 100%}}}"},
+        {"rest": "tests: [{request: {url: 'http://a.example/'}, expect: {route: all}}]"},
+    ],
+)
+def test_what_changes_nothing_is_not_listed(parts: dict[str, str]) -> None:
+    """The default, or the absence of what is absent anyway."""
+    assert listed(**parts) == []
+
+
+def test_what_would_be_unsafe_to_ignore_is_marked() -> None:
+    """Even below a key that is listed already."""
+    tls = ", protocol: https, tls: {certificates: [{cert: a, key: b}], client_auth: require}"
+    assert listed(listener=tls) == [("listeners.web.protocol", True), ("listeners.web.tls", True)]
+    assert listed(upstream=", tls: {}") == [("upstreams.app.tls", True)]
+    assert listed(rest="stats: {listen: 127.0.0.1:1, token_file: t}") == [
+        ("stats", False),
+        ("stats.token_file", True),
+    ]
+
+
+def test_names_that_would_be_followed_are_listed_where_they_are() -> None:
+    """A dns endpoint is resolved, but not again."""
+    text = BASE.replace("[127.0.0.1:9001]", "[127.0.0.1:9001, dns:a.example:80]") % ("", "", "", "")
+    plan, _ = load("a.yaml", text=text.encode(), env={})
+    assert plan is not None
+    assert [(key.path, key.where.line) for key in plan.unbuilt] == [("upstreams.app.endpoints[1]", 4)]
+    assert isinstance(plan.unbuilt[0], Unbuilt)

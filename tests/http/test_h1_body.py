@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from math import inf
 from time import perf_counter
 
 import h11
@@ -54,6 +55,7 @@ async def consume(body: WireBody) -> Reading:
     assert await body.read() == b""
     wire = body.inbox.transport
     assert isinstance(wire, Wire)
+    assert wire.rx.due == inf
     rest = body.inbox.data + bytes(wire.incoming.data)
     return Reading((), [], b"".join(got), body.trailers, body.ended, rest)
 
@@ -225,7 +227,8 @@ async def test_malformed_chunks_are_refused(wire: bytes) -> None:
 )
 async def test_malformed_trailers_are_refused(trailers: bytes) -> None:
     """By the rules of header fields, and they are bounded like them (RFC 9112 section 7.1.2)."""
-    _, box = arriving(b"1\r\nx\r\n0\r\n" + trailers)
+    client, box = arriving(b"1\r\nx\r\n0\r\n" + trailers)
+    client.shut_writing()
     with pytest.raises(Fault) as caught:
         await consume(ChunkedBody(box, rules()))
     assert (caught.value.reason.id, caught.value.reason.status) == ("bad-trailer", 400)

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import schema_types as t
 from .codes import TITLES
-from .diagnostic import Diagnostics, Edit, Related, Span
+from .diagnostic import MAX_SHOWN, Diagnostics, Edit, Related, Span
 from .nodes import Listing, Mapping, Node, Scalar, shape
 from .read_scalar import Unreadable, nearest, read_scalar, words
 from .source import replacement
@@ -232,11 +232,13 @@ class Reader:
             self._shape("a map", node, path, key)
             return None
         fields: dict[str, Value] = {}
+        written = {name.value for name, _ in node.entries}
+        absent = [known for known in kind.keys if known not in written]
         for name, child in node.entries:
             declared = kind.keys.get(name.value)
             step = f"{path}.{name.value}" if path else name.value
             if declared is None:
-                self._unknown(kind, name, path, node)
+                self._unknown(kind, name, path, absent)
                 continue
             value = self.read(declared.type, child, step, name)
             if value is not None:
@@ -244,9 +246,10 @@ class Reader:
         self._presence(kind, node, path, key)
         return Value(fields, kind, node, path, key)
 
-    def _unknown(self, kind: t.Object, name: Scalar, path: str, node: Mapping) -> None:
+    def _unknown(self, kind: t.Object, name: Scalar, path: str, absent: list[str]) -> None:
         last = path.rsplit(".", maxsplit=1)[-1].split("[", maxsplit=1)[0] if path else ""
-        close = nearest(name.value, [known for known in kind.keys if node.get(known) is None])
+        flood = len(self._diagnostics) > MAX_SHOWN  # nobody will read the advice
+        close = None if flood else nearest(name.value, absent)
         fix: tuple[Edit, ...] = ()
         if close is not None:
             advice = f"did you mean `{close}`?"

@@ -265,6 +265,7 @@ def test_what_crosses_although_it_looks_like_ours() -> None:
         ((), (False, True)),
         ((b"close",), (False, False)),
         ((b"Keep-Alive",), (True, True)),
+        ((b"keep-alive",), (True, True)),
         ((b"keep-alive, CLOSE",), (False, False)),
         ((b"close", b"keep-alive"), (False, False)),
         ((b"x, keep-alive",), (True, True)),

@@ -83,9 +83,22 @@ class H1Client:
         attempt.sent = True
         if self._uploaded:
             self._arm(exchange)
-        response = await self._response(exchange, request.method)
+        head = None
+        interim = 0
+        while head is None or head.status < 200:
+            if head is not None:
+                interim += 1
+                await self._inform(exchange, head, interim)
+            head = self._head_nowait(request.method)
+            if head is None:
+                await self._receive(exchange, UPSTREAM_CUT if interim else UPSTREAM_RESET)
         transport.rx.due = inf
-        return response
+        framing = frame_response(head.status, request.method, head.minor, head.headers)
+        self._keep = framing.keep
+        if framing.length == 0:
+            return Response(head.status, framing.headers, NO_BODY, head.reason)
+        self.body = answer = body_of(framing.length, self.inbox, self._rules)
+        return Response(head.status, framing.headers, answer, head.reason)
 
     def release(self) -> None:
         """Give the connection back: reusable only if both messages are complete and nothing is left over."""
@@ -163,46 +176,39 @@ class H1Client:
             if self.body is None:
                 self._arm(exchange)
 
-    async def _response(self, exchange: Exchange, method: bytes) -> Response:
-        for interim in range(_MAX_INTERIM):
-            head = await self._next_head(exchange, method, UPSTREAM_CUT if interim else UPSTREAM_RESET)
-            if head.status >= 200:
-                break
-            if head.status == 101:
-                raise Fault(UPSTREAM_BAD, "101 without an Upgrade having been asked for")
-            framing = frame_response(head.status, method, head.minor, head.headers)
-            await exchange.stream.inform(head.status, framing.headers)
-        else:
+    async def _inform(self, exchange: Exchange, head: ResponseHead, count: int) -> None:
+        """Pass an interim answer on, within reason."""
+        if head.status == 101:
+            raise Fault(UPSTREAM_BAD, "101 without an Upgrade having been asked for")
+        if count > _MAX_INTERIM:
             raise Fault(UPSTREAM_BAD, f"more than {_MAX_INTERIM} interim answers")
-        framing = frame_response(head.status, method, head.minor, head.headers)
-        self._keep = framing.keep
-        if framing.length == 0:
-            return Response(head.status, framing.headers, NO_BODY, head.reason)
-        self.body = body = body_of(framing.length, self.inbox, self._rules)
-        return Response(head.status, framing.headers, body, head.reason)
+        framing = frame_response(head.status, exchange.request.method, head.minor, head.headers)
+        await exchange.stream.inform(head.status, framing.headers)
 
-    async def _next_head(self, exchange: Exchange, method: bytes, lost: Reason) -> ResponseHead:
-        """Give the next head; ``lost`` names a loss before its first byte, for retries tell those apart."""
-        inbox, transport = self.inbox, self.transport
-        while True:
-            data = inbox.data
-            if data:
-                end = data.find(b"\r\n\r\n", 0, MAX_RESPONSE_HEAD)
-                if end >= 0:
-                    raw, inbox.data = data[: end + 4], data[end + 4 :]
-                    head = parse_response(raw)
-                    return head if head is not None else parse_leniently(raw, method)
-                if len(data) >= MAX_RESPONSE_HEAD:
-                    raise Fault(UPSTREAM_BAD, f"a response head of more than {MAX_RESPONSE_HEAD} bytes")
-            if exchange.fault is not None:
-                raise exchange.fault
-            try:
-                more = await transport.receive()
-            except PeerGone as gone:
-                raise Fault(UPSTREAM_CUT if data else lost, str(gone)) from None
-            if not more:
-                raise Fault(UPSTREAM_CUT if data else lost, "closed before the end of its head")
-            inbox.data = data + more if data else more
+    def _head_nowait(self, method: bytes) -> ResponseHead | None:
+        """Give the head that has arrived; None when its end has not."""
+        inbox = self.inbox
+        data = inbox.data
+        end = data.find(b"\r\n\r\n", 0, MAX_RESPONSE_HEAD)
+        if end < 0:
+            if len(data) >= MAX_RESPONSE_HEAD:
+                raise Fault(UPSTREAM_BAD, f"a response head of more than {MAX_RESPONSE_HEAD} bytes")
+            return None
+        raw, inbox.data = data[: end + 4], data[end + 4 :]
+        return parse_response(raw) or parse_leniently(raw, method)
+
+    async def _receive(self, exchange: Exchange, lost: Reason) -> None:
+        """Wait for more of a head; ``lost`` names a loss before its first byte: retries tell those apart."""
+        inbox = self.inbox
+        if exchange.fault is not None:
+            raise exchange.fault
+        try:
+            more = await self.transport.receive()
+        except PeerGone as gone:
+            raise Fault(UPSTREAM_CUT if inbox.data else lost, str(gone)) from None
+        if not more:
+            raise Fault(UPSTREAM_CUT if inbox.data else lost, "closed before the end of its head")
+        inbox.data += more
 
 
 def _last_chunk(body: Body) -> bytes:

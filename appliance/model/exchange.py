@@ -66,8 +66,11 @@ class Endpoint(Protocol):
     name: str
     in_flight: int
 
-    async def lease(self, attempt: Attempt, *, fresh: bool = False) -> Connection:
-        """Give an idle connection, or a new one if ``fresh``; notes it in the attempt. Raises Fault."""
+    def lease_nowait(self, attempt: Attempt) -> Connection | None:
+        """Give the attempt an idle connection that is alive; None when there is none."""
+
+    async def open(self, attempt: Attempt) -> Connection:
+        """Give the attempt a new connection; raises Fault when none can be had."""
 
 
 class Attempt:

@@ -37,13 +37,10 @@ class Endpoint:
             b"localhost" if plan.address.kind == "unix" else self.name.removeprefix("dns:").encode("idna")
         )
 
-    async def lease(self, attempt: Attempt, *, fresh: bool = False) -> H1Client:
-        """Give an idle connection that is alive, or a new one; ``fresh`` asks for a new one.
-
-        Raises Fault when none can be opened.
-        """
+    def lease_nowait(self, attempt: Attempt) -> H1Client | None:
+        """Give the attempt an idle connection that is alive; None when there is none."""
         idle = self.idle
-        while idle and not fresh:
+        while idle:
             connection = idle.pop()
             transport = connection.transport
             transport.on_hangup = None
@@ -52,6 +49,10 @@ class Endpoint:
                 attempt.connection = connection
                 return connection
             transport.close()
+        return None
+
+    async def open(self, attempt: Attempt) -> H1Client:
+        """Give the attempt a new connection; raises Fault when none can be had."""
         attempt.reused = False
         opened = await self._dial(self.address, self._timeouts.connect)
         connection = H1Client(opened, self._host, self._timeouts.per_try, self._give_back)

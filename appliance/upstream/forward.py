@@ -20,26 +20,25 @@ async def forward(exchange: Exchange) -> Response:
     if attempt is None:
         raise RuntimeError("forward stands below balance, which begins the attempt")
     exchange.stream.watch_hangup(exchange)
-    connection = await _lease(exchange, attempt)
+    if exchange.fault is not None:
+        raise exchange.fault
+    connection = attempt.endpoint.lease_nowait(attempt) or await _open(exchange, attempt)
     try:
-        response = await connection.send(exchange, attempt)
+        return await connection.send(exchange, attempt)
     except Fault as fault:
         request = exchange.request
         stale = fault.reason is UPSTREAM_RESET and attempt.reused
         if not (stale and request.body.length == 0 and request.method in _IDEMPOTENT):
             raise
-        connection.release()
-        attempt.connection = None
-        connection = await _lease(exchange, attempt, fresh=True)
-        response = await connection.send(exchange, attempt)
-    return response
+    connection.release()
+    attempt.connection = None
+    connection = await _open(exchange, attempt)
+    return await connection.send(exchange, attempt)
 
 
-async def _lease(exchange: Exchange, attempt: Attempt, *, fresh: bool = False) -> Connection:
-    """Lease for an exchange that is still wanted: nothing is sent for a client that has left, or too late."""
-    if exchange.fault is not None:
-        raise exchange.fault
-    connection = await attempt.endpoint.lease(attempt, fresh=fresh)
+async def _open(exchange: Exchange, attempt: Attempt) -> Connection:
+    """Open a connection; nothing is sent for a client that has left meanwhile, or too late."""
+    connection = await attempt.endpoint.open(attempt)
     if exchange.fault is not None:
         raise exchange.fault
     return connection

@@ -49,7 +49,7 @@ class Endpoint:
     name = "e"
     in_flight = 0
 
-    async def lease(self, attempt: Attempt, *, fresh: bool = False) -> Connection:
+    async def open(self, attempt: Attempt) -> Connection:
         raise NotImplementedError
 
 

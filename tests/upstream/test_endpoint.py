@@ -40,7 +40,8 @@ class Network:
 
 async def lease(endpoint: Endpoint, *, fresh: bool = False) -> Attempt:
     attempt = Attempt(endpoint, trio.current_time())
-    await endpoint.lease(attempt, fresh=fresh)
+    if fresh or endpoint.lease_nowait(attempt) is None:
+        await endpoint.open(attempt)
     return attempt
 
 
@@ -238,6 +239,6 @@ async def test_a_fault_while_dialling_leaves_no_count(autojump_clock: object) ->
     endpoint = Endpoint(plans.endpoints[0], plans.timeouts, dial)
     attempt = Attempt(endpoint, 0.0)
     with pytest.raises(Fault):
-        await endpoint.lease(attempt)
+        await endpoint.open(attempt)
     attempt.end()
     assert endpoint.in_flight == 0

@@ -83,5 +83,4 @@ async def _connect(
             error.detail = f"{address}: no answer to connect within {timeout:g} s"
         raise
     transport.tx.due = inf
-    transport.rx.ready = False
     return transport

@@ -130,9 +130,7 @@ def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text))
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in modules() if not path.name.startswith("__")], ids=inside
-)
+@pytest.mark.parametrize("path", [path for path in modules() if not path.name.startswith("__")], ids=inside)
 def test_every_module_has_a_test_file(path: Path) -> None:
     """``appliance/x/y.py`` is tested in ``tests/x/test_y.py``."""
     relative = path.relative_to(PACKAGE)
@@ -147,7 +145,9 @@ def test_the_data_path_has_one_guard() -> None:
             for node in ast.walk(ast.parse(path.read_text())):
                 if not isinstance(node, ast.ExceptHandler):
                     continue
-                blanket = node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
+                blanket = node.type is None or (
+                    isinstance(node.type, ast.Name) and node.type.id == "Exception"
+                )
                 if blanket:
                     found.append(inside(path))
     assert found == ["proxy/connection.py"]

@@ -1,10 +1,14 @@
 """Read and write HTTP/1.x heads (RFC 9112 sections 2 to 5).
 
-A head is matched whole by one strict expression or refused. Every quantifier in it is possessive and
-no two neighbours can match the same byte, so matching takes time linear in the head, whatever it
-holds. Nothing is repaired: what a strict reader refuses is where two readers disagree, and where two
-readers disagree a request can be smuggled. h11 is the oracle: what passes here passes there, with the
-same parts (``tests/http``).
+A head is cut at its CRLFs, and each line must match one strict expression, whole, or the head is refused.
+Every quantifier is possessive and no two neighbours can match the same byte, so matching takes time
+linear in the line, whatever it holds. Nothing is repaired: what a strict reader refuses is where two
+readers disagree, and where two readers disagree a request can be smuggled. h11 is the oracle: what
+passes here passes there, with the same parts (``tests/http``).
+
+Peers say the same things again and again: of the lines of a typical head all but one or two stood in
+an earlier one. So a header line that has been read is remembered with what it means, and the next time
+costs one look-up in a dictionary. What is long or secret is not remembered, and the memory is bounded.
 """
 
 from __future__ import annotations
@@ -23,15 +27,9 @@ from appliance.model.fault import (
 from appliance.model.headers import Headers
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_FIELD = rb"(?:" + _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)"
-_REQUEST_LINE = rb"(" + _TOKEN + rb"++) ([\x21-\x7e]++) HTTP/(\d)\.(\d)\r\n"
-_REQUEST = re.compile(_REQUEST_LINE + rb"(" + _FIELD + rb"*+)\r\n")
-_GOOD_PART = re.compile(_REQUEST_LINE + _FIELD + rb"*+")
-_RESPONSE = re.compile(
-    rb"HTTP/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?+\r\n(" + _FIELD + rb"*+)\r\n"
-)
-_FIELDS = re.compile(_FIELD + rb"*+\r\n")
-_PAIR = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")  # only for what one of the above has matched
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"++) ([\x21-\x7e]++) HTTP/(\d)\.(\d)")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d) ([\t\x20-\x7e\x80-\xff]*+)")
+_FIELD = re.compile(rb"(" + _TOKEN + rb"++):([\t\x20-\x7e\x80-\xff]*+)")
 
 MAX_RESPONSE_HEAD = 64 * 1024
 MAX_RESPONSE_HEADERS = 256
@@ -39,8 +37,40 @@ MAX_TRAILERS = 32 * 1024
 MAX_TRAILER_FIELDS = 256
 
 
-def _pairs(block: bytes) -> Headers:
-    return [(name.lower(), value.rstrip()) for name, value in _PAIR.findall(block)]
+MEMORY = 4096  # header lines remembered, by all connections together
+MEMORABLE = 128  # bytes; a longer line is read anew each time
+_SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie", b"x-api-key"))
+
+_known: dict[bytes, tuple[bytes, bytes]] = {}
+
+
+class _Malformed(Exception):
+    """A header line is not in the strict form; ``number`` counts from 1."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _fields(lines: list[bytes]) -> Headers:
+    """Give the fields of header lines (without their CRLFs); raises _Malformed."""
+    try:
+        return [_known[line] for line in lines]
+    except KeyError:
+        return [_known.get(line) or _learn(line, number) for number, line in enumerate(lines, 1)]
+
+
+def _learn(line: bytes, number: int) -> tuple[bytes, bytes]:
+    matched = _FIELD.fullmatch(line)
+    if matched is None:
+        raise _Malformed(number)
+    name = matched[1].lower()
+    pair = (name, matched[2].strip(b" \t"))
+    if len(line) <= MEMORABLE and name not in _SECRET:
+        if len(_known) >= MEMORY:
+            _known.clear()
+        _known[line] = pair
+    return pair
 
 
 class RequestHead:
@@ -81,50 +111,53 @@ def find_end(data: bytes, limit: int) -> int:
 
 
 def parse_request(head: bytes, max_headers: int) -> RequestHead:
-    """Parse one whole request head, its empty line included.
+    """Parse one whole request head, its empty line included, as ``find_end`` measured it.
 
     Raises Fault with BAD_REQUEST, BAD_VERSION, BAD_TARGET or TOO_MANY_HEADERS.
     """
-    matched = _REQUEST.fullmatch(head)
+    start, *lines = head[:-4].split(b"\r\n")
+    matched = _REQUEST_LINE.fullmatch(start)
     if matched is None:
-        raise Fault(BAD_REQUEST, _where_bad(head))
-    method, target, major, minor, block = matched.groups()
+        raise Fault(BAD_REQUEST, "the request line is malformed")
+    method, target, major, minor = matched.groups()
     if major != b"1" or minor not in b"01":
         raise Fault(BAD_VERSION, f"HTTP/{major.decode()}.{minor.decode()}")
     if b"#" in target:
         raise Fault(BAD_TARGET, "a fragment in the target")
-    lines = block.count(b"\r\n")  # before they are taken apart, which is what costs
-    if lines > max_headers:
-        raise Fault(TOO_MANY_HEADERS, f"{lines} header lines, {max_headers} allowed")
-    return RequestHead(method, target, 1 if minor == b"1" else 0, _pairs(block))
-
-
-def _where_bad(head: bytes) -> str:
-    """Say in which line the trouble is, without quoting what may be a secret."""
-    good = _GOOD_PART.match(head)
-    if good is None:
-        return "the request line is malformed"
-    line = head.count(b"\r\n", 0, good.end())
-    return f"header line {line} is malformed"
+    if len(lines) > max_headers:
+        raise Fault(TOO_MANY_HEADERS, f"{len(lines)} header lines, {max_headers} allowed")
+    try:
+        return RequestHead(method, target, 1 if minor == b"1" else 0, _fields(lines))
+    except _Malformed as bad:
+        raise Fault(BAD_REQUEST, f"header line {bad.number} is malformed") from None
 
 
 def parse_response(head: bytes) -> ResponseHead | None:
     """Parse one whole response head; None when it is not in the strict form."""
-    matched = _RESPONSE.fullmatch(head)
+    start, *lines = head[:-4].split(b"\r\n")
+    matched = _STATUS_LINE.fullmatch(start)
     if matched is None:
         return None
-    minor, status, reason, block = matched.groups()
-    lines = block.count(b"\r\n")
-    if lines > MAX_RESPONSE_HEADERS:
-        raise Fault(UPSTREAM_BAD, f"{lines} header lines, {MAX_RESPONSE_HEADERS} allowed")
-    return ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0, _pairs(block))
+    if len(lines) > MAX_RESPONSE_HEADERS:
+        raise Fault(UPSTREAM_BAD, f"{len(lines)} header lines, {MAX_RESPONSE_HEADERS} allowed")
+    minor, status, reason = matched.groups()
+    try:
+        return ResponseHead(int(status), reason, 1 if minor == b"1" else 0, _fields(lines))
+    except _Malformed:
+        return None
 
 
 def parse_fields(block: bytes) -> Headers | None:
     """Parse a trailer section with its empty line; None when it is malformed or of too many lines."""
-    if block.count(b"\r\n") > MAX_TRAILER_FIELDS + 1 or not _FIELDS.fullmatch(block):
+    if block == b"\r\n":
+        return []
+    lines = block[:-4].split(b"\r\n")
+    if len(lines) > MAX_TRAILER_FIELDS or not block.endswith(b"\r\n\r\n"):
         return None
-    return _pairs(block)
+    try:
+        return _fields(lines)
+    except _Malformed:
+        return None
 
 
 def write_fields(headers: Headers) -> bytes:

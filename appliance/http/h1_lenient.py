@@ -2,7 +2,7 @@
 
 Leniency is owed to servers one has chosen oneself, but never about borders: control characters, bare CR
 or LF and folded lines are refused before h11 sees the bytes, and ``framing`` decides the length as for
-any other head.
+any other head. What is left to forgive is a status line that ends after its code.
 """
 
 from __future__ import annotations

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.http import h1_head
 from appliance.http.framing import frame_request
 from appliance.http.h1_head import (
     MAX_RESPONSE_HEADERS,
     MAX_TRAILER_FIELDS,
+    MEMORABLE,
+    MEMORY,
     find_end,
     parse_fields,
     parse_request,
@@ -139,15 +142,15 @@ def test_parts_of_a_request() -> None:
 
 
 def test_parts_of_a_response() -> None:
-    """A reason phrase may be empty or left out with its space, and is kept as it is (RFC 9112 section 4)."""
+    """A reason phrase may be empty, its space may not be missing; it is kept as it is (RFC 9112, 4)."""
     head = parse_response(b"HTTP/1.0 404 Not \xff found\t\r\nA: b\r\n\r\n")
     assert head is not None
     assert (head.status, head.reason, head.minor) == (404, b"Not \xff found\t", 0)
     assert head.headers == [(b"a", b"b")]
-    for line in (b"HTTP/1.1 200 ", b"HTTP/1.1 200"):
-        head = parse_response(line + b"\r\n\r\n")
-        assert head is not None
-        assert (head.status, head.reason, head.minor) == (200, b"", 1)
+    head = parse_response(b"HTTP/1.1 200 \r\n\r\n")
+    assert head is not None
+    assert (head.status, head.reason, head.minor) == (200, b"", 1)
+    assert parse_response(b"HTTP/1.1 200\r\n\r\n") is None
 
 
 REFUSED = {
@@ -370,3 +373,21 @@ def test_no_request_line_takes_long(line: bytes) -> None:
     for wire in (line + b"\r\n\r\n", line + b"\0\r\nHost: a\r\n\r\n", line + b" HTTP/1.1\r\nHost: a\r\n\r\n"):
         assert fastest(LIMIT, refusal, wire) < LIMIT
         assert fastest(LIMIT, parse_response, wire) < LIMIT
+
+
+def test_a_remembered_line_is_read_as_the_first_time() -> None:
+    """Whether a line was seen before changes nothing but the time it takes; the memory is bounded."""
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Remembered:\t7 \r\n\r\n"
+    first = parse_request(head, 10).headers
+    assert parse_request(head, 10).headers == first == [(b"host", b"a"), (b"x-remembered", b"7")]
+    for number in range(MEMORY + 100):
+        parse_request(b"GET / HTTP/1.1\r\nX: %d\r\n\r\n" % number, 10)
+    assert len(h1_head._known) <= MEMORY
+    assert parse_request(head, 10).headers == first
+
+
+def test_secrets_and_long_lines_are_not_remembered() -> None:
+    """What one connection sent in confidence does not stay in memory when it has gone."""
+    for line in (b"Authorization: Bearer x", b"COOKIE: a=b", b"X-Long: " + b"y" * MEMORABLE):
+        parse_request(b"GET / HTTP/1.1\r\n" + line + b"\r\n\r\n", 10)
+        assert line not in h1_head._known

@@ -82,7 +82,7 @@ _BAD_CODINGS = (
     b"identity",
 )
 _VERSIONS = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/1.2", b"http/1.1", b"HTTP/1.10", b"HTTP/0.9", b"")
-_REASONS = (b" OK", b" ", b"", b" Not  Found\t", b" \xe9\xff", b" 200 HTTP/1.1")
+_REASONS = (b" OK", b" ", b" Not  Found\t", b" \xe9\xff", b" 200 HTTP/1.1")
 _JUNK = (
     b"\r",
     b"\n",

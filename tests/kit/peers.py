@@ -159,5 +159,9 @@ def curl(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[byt
     """Run curl, quiet but for errors, for at most 30 seconds."""
     need("curl")
     return subprocess.run(
-        ["curl", "-sS", "--max-time", "30", *arguments], input=stdin, capture_output=True, timeout=40, check=False
+        ["curl", "-sS", "--max-time", "30", *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=40,
+        check=False,
     )

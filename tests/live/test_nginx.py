@@ -133,7 +133,11 @@ def test_wrk_sees_no_error(edge: Meshctl) -> None:
     """Thirty-two busy connections for two seconds get nothing but answers."""
     need("wrk")
     done = subprocess.run(
-        ["wrk", "-c32", "-t1", "-d2", f"{edge.url}/hello"], capture_output=True, text=True, timeout=30, check=True
+        ["wrk", "-c32", "-t1", "-d2", f"{edge.url}/hello"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     )
     assert "Socket errors" not in done.stdout
     assert "Non-2xx" not in done.stdout

@@ -18,17 +18,19 @@ _CLAIMS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-hos
 def headers(name: str, request_edits: HeaderEdits, response_edits: HeaderEdits) -> Layer:
     """Give the layer for one route of the proxy called ``name`` (its pseudonym in Via)."""
     via = (b"via", b"1.1 " + name.encode())
+    edit_request = request_edits.apply if request_edits else None
+    edit_response = response_edits.apply if response_edits else None
 
     def wrap(inner: Service) -> Service:
         async def serve(exchange: Exchange) -> Response:
             request = exchange.request
             fields = forwarded(exchange, request.headers)
             fields.append(via)
-            request.headers = request_edits.apply(fields) if request_edits else fields
+            request.headers = fields if edit_request is None else edit_request(fields)
             response = await inner(exchange)
             response.headers.append(via)
-            if response_edits:
-                response.headers = response_edits.apply(response.headers)
+            if edit_response is not None:
+                response.headers = edit_response(response.headers)
             return response
 
         return serve

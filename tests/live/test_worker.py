@@ -15,6 +15,7 @@ from appliance.config.plan import ListenerLimits, Plan, ProcessPlan, Respond
 from appliance.net.listen import bind
 from appliance.proxy.worker import Bound, Worker
 from tests.kit.plans import listener, plan, route, upstream
+from tests.kit.sockets import open_descriptors
 
 pytestmark = pytest.mark.live
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -74,7 +75,7 @@ async def ask(stream: trio.SocketStream) -> bytes:
 
 async def test_it_serves(autojump_clock: object) -> None:
     """On each of its listeners, and closes everything at its end."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     listeners = (listener("one"), listener("two"))
     async with working(replace(FIXED, listeners=listeners)) as running:
         for index in (0, 1):
@@ -84,7 +85,7 @@ async def test_it_serves(autojump_clock: object) -> None:
         await trio.sleep(0.1)
         assert running.worker.servers == set()
         assert running.worker.ending.total == 4
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 async def test_it_forwards(autojump_clock: object) -> None:

@@ -18,7 +18,7 @@ from appliance.net.dial import dial
 from appliance.net.park import Lot
 from appliance.net.poller import Poller
 from appliance.net.transport import SocketTransport
-from tests.kit.sockets import reset
+from tests.kit.sockets import open_descriptors, reset
 
 
 @pytest.fixture
@@ -101,12 +101,12 @@ async def test_a_refused_connection(poller: Poller, autojump_clock: object) -> N
     """Says where to, and what the kernel said; leaves no descriptor."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = tcp(server)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     fault = await failure(poller, address)
     assert fault.reason is CONNECT_FAILED
     assert str(address) in fault.detail
     assert "refused" in fault.detail
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     assert poller.lot.parks == set()
 
 
@@ -231,7 +231,7 @@ async def test_all_addresses_refuse(poller: Poller, autojump_clock: object) -> N
 
 async def test_cancellation_leaves_nothing(poller: Poller, autojump_clock: object) -> None:
     """No descriptor and no park."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with socket.create_server(("127.0.0.1", 0)) as server:
         step, poller.poll = poller.poll, lambda: None
         with trio.CancelScope() as scope:
@@ -239,5 +239,5 @@ async def test_cancellation_leaves_nothing(poller: Poller, autojump_clock: objec
             await dial(poller, tcp(server), 2)
         poller.poll = step
         await trio.lowlevel.checkpoint()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     assert poller.lot.parks == set()

@@ -15,7 +15,7 @@ from appliance.net.park import Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import Limits, close_pool, splice
 from appliance.net.transport import PeerGone, SocketTransport
-from tests.kit.sockets import loopback, reset
+from tests.kit.sockets import loopback, open_descriptors, reset
 
 LIMITS = Limits(3, UPSTREAM_IDLE, UPSTREAM_CUT, 5, CLIENT_SLOW)
 
@@ -166,12 +166,12 @@ async def test_an_interruption_reaches_it(
 
 async def test_cancellation_leaves_no_pipe_open(bench: Bench, autojump_clock: object) -> None:
     """A pipe with bytes in it belongs to nobody."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     await feed(bench.far_source, b"x")
     with trio.move_on_after(1):
         await splice(bench.source, bench.sink, 1000, LIMITS)
     close_pool()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 async def test_the_pool_is_bounded(

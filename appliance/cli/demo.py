@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -72,11 +73,8 @@ class Tally:
 
 
 def demo(seconds: float) -> int:
-    """Run the demo for ``seconds`` (0: until ctrl-c); returns the exit code."""
-    try:
-        return trio.run(_demo, seconds)
-    except KeyboardInterrupt:
-        return Exit.OK
+    """Run the demo for ``seconds`` (0: until ctrl-c or SIGTERM); returns the exit code."""
+    return trio.run(_demo, seconds)
 
 
 async def _demo(seconds: float) -> int:
@@ -92,6 +90,7 @@ async def _demo(seconds: float) -> int:
             env={**os.environ, **ports, "PORT": "0"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            process_group=0,  # a ctrl-c is for the demo, which then ends the proxy in order
         )
         started = time.monotonic()
         try:
@@ -104,13 +103,20 @@ async def _demo(seconds: float) -> int:
             for _ in range(_CLIENTS):
                 nursery.start_soon(_client, port, tally)
             started = time.monotonic()
-            with trio.move_on_after(seconds or float("inf")):
+            with trio.move_on_after(seconds or float("inf")) as story:
+                nursery.start_soon(_end_on_signal, story)
                 await _tell(origins, tally, started, proxy)
         finally:
             with trio.CancelScope(shield=True):
                 code = await _stop(proxy)
         nursery.cancel_scope.cancel()
     return _summary(tally, origins, time.monotonic() - started, code)
+
+
+async def _end_on_signal(story: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            story.cancel()
 
 
 def _myself() -> list[str]:

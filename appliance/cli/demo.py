@@ -100,17 +100,19 @@ async def _demo(seconds: float) -> int:
             _introduce(port, origins, profile)
             nursery.start_soon(_read_log, proxy, tally)
             nursery.start_soon(_echo, proxy)
-            for _ in range(_CLIENTS):
-                nursery.start_soon(_client, port, tally)
             started = time.monotonic()
-            with trio.move_on_after(seconds or float("inf")) as story:
-                nursery.start_soon(_end_on_signal, story)
-                await _tell(origins, tally, started, proxy)
+            async with trio.open_nursery() as load:  # ends before the proxy does: it loses no answer
+                for _ in range(_CLIENTS):
+                    load.start_soon(_client, port, tally)
+                with trio.move_on_after(seconds or float("inf")) as story:
+                    nursery.start_soon(_end_on_signal, story)
+                    await _tell(origins, tally, started, proxy)
+                load.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
                 code = await _stop(proxy)
         nursery.cancel_scope.cancel()
-    return _summary(tally, origins, time.monotonic() - started, code)
+    return summary(tally, origins, time.monotonic() - started, code)
 
 
 async def _end_on_signal(story: trio.CancelScope) -> None:
@@ -153,7 +155,7 @@ def _introduce(port: int, origins: list[Origin], profile: Path) -> None:
 
 async def _tell(origins: list[Origin], tally: Tally, started: float, proxy: trio.Process) -> None:
     bravo = origins[1]
-    for limit, mood, sentence in _scenes():
+    for limit, mood, sentence in scenes():
         bravo.mood = mood
         print(f"{_clock(started)}  -- {sentence}", flush=True)
         for _ in range(int(limit)):
@@ -161,11 +163,12 @@ async def _tell(origins: list[Origin], tally: Tally, started: float, proxy: trio
             if proxy.poll() is not None:
                 print("the proxy has ended", file=sys.stderr)
                 return
-            print(f"{_clock(started)}  {_line(origins, tally)}", flush=True)
+            print(f"{_clock(started)}  {line(origins, tally)}", flush=True)
             tally.reset()
 
 
-def _scenes() -> Iterator[tuple[float, Mood, str]]:
+def scenes() -> Iterator[tuple[float, Mood, str]]:
+    """Give the scenes of the story for ever: seconds, bravo's mood, what is said."""
     while True:
         yield from _STORY
 
@@ -174,7 +177,8 @@ def _clock(started: float) -> str:
     return f"{time.monotonic() - started:6.1f}s"
 
 
-def _line(origins: list[Origin], tally: Tally) -> str:
+def line(origins: list[Origin], tally: Tally) -> str:
+    """Give what the last second brought, server by server and as the clients saw it."""
     parts = []
     for origin in origins:
         name = f"127.0.0.1:{origin.port}"
@@ -248,7 +252,8 @@ async def _stop(proxy: trio.Process) -> int:
     return await proxy.wait()
 
 
-def _summary(tally: Tally, origins: list[Origin], took: float, code: int) -> int:
+def summary(tally: Tally, origins: list[Origin], took: float, code: int) -> int:
+    """Print how it went; give the exit code: well if the proxy ended well and somebody was served."""
     sent = sum(tally.total.values())
     print(f"\n{took:.0f} s, {sent} requests: ", end="")
     print(", ".join(f"{count} {kind}" for kind, count in sorted(tally.total.items())) or "none")

@@ -43,7 +43,7 @@ def run(profile: str, *, check_only: bool = False) -> int:
         return Exit.INVALID_PROFILE
     if check_only:
         return Exit.OK
-    room = _connection_limit(plan)
+    room = connection_limit(plan)
     bound: list[Bound] = []
     try:
         for listener in plan.listeners:
@@ -85,7 +85,7 @@ def _say_unbuilt(plan: Plan) -> bool:
     return not unsafe
 
 
-def _connection_limit(plan: Plan) -> int:
+def connection_limit(plan: Plan) -> int:
     """Raise the limit of open files as far as allowed; give the cap on client connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:

@@ -1,0 +1,81 @@
+"""``meshctl run`` up to the moment it serves; serving itself is in tests/live."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.exits import Exit
+from appliance.cli.run import connection_limit, run
+from appliance.config.load import load
+from appliance.config.plan import Plan, ProcessPlan
+
+PROFILE = """
+meshctl: 1
+process: {{max_connections: {connections}}}
+listeners: {{web: {{bind: "127.0.0.1:{port}"{listener}}}}}
+routes: [{{name: all, to: app}}]
+upstreams: {{app: {{endpoints: ["127.0.0.1:1"]{upstream}}}}}
+"""
+
+
+def write(
+    folder: Path, *, port: int = 0, listener: str = "", upstream: str = "", connections: int = 5
+) -> str:
+    path = folder / "edge.yaml"
+    path.write_text(PROFILE.format(port=port, listener=listener, upstream=upstream, connections=connections))
+    return str(path)
+
+
+def plan_of(path: str) -> Plan:
+    plan, diagnostics = load(path)
+    assert plan is not None, diagnostics.render(colour=False)
+    return plan
+
+
+def test_a_wrong_profile_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 3, with the diagnostics on stderr."""
+    path = write(tmp_path, upstream=", nonsense: 1")
+    assert run(path) == Exit.INVALID_PROFILE
+    assert "nonsense" in capsys.readouterr().err
+
+
+def test_a_port_in_use_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 4, naming the address and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(write(tmp_path, port=port)) == Exit.CANNOT_START
+    err = capsys.readouterr().err
+    assert f"127.0.0.1:{port}" in err
+    assert "choose another port" in err
+
+
+def test_what_is_not_built_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One warning with every key and its line; the proxy would start."""
+    path = write(tmp_path, upstream=", retry: {max_retries: 1}, breaker: {failure_threshold: 3}")
+    assert run(path, check_only=True) == Exit.OK
+    err = capsys.readouterr().err
+    assert err.count("does not act on") == 1
+    assert "upstreams.app.retry (line 6)" in err
+    assert "upstreams.app.breaker (line 6)" in err
+
+
+def test_ignoring_what_protects_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile that asks for TLS does not run in the clear."""
+    path = write(tmp_path, upstream=", tls: {server_name: a.example}")
+    assert run(path, check_only=True) == Exit.INVALID_PROFILE
+    assert "upstreams.app.tls" in capsys.readouterr().err
+
+
+def test_connections_are_bounded_by_descriptors(tmp_path: Path) -> None:
+    """The profile's number holds; without one it is 10,000, or half of the descriptors if that is less."""
+    plan = plan_of(write(tmp_path, connections=7))
+    assert connection_limit(plan) == 7
+    half = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+    assert connection_limit(replace(plan, process=ProcessPlan())) == min(10_000, half)

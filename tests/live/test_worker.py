@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from appliance.config.plan import ListenerLimits, Plan, ProcessPlan, Respond
 from appliance.net.listen import bind
@@ -20,6 +21,12 @@ from tests.kit.sockets import open_descriptors
 pytestmark = pytest.mark.live
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 FIXED = plan(route(Respond(200, b"fixed")))
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Let time pass only when the kernel, too, has been quiet for a moment."""
+    return MockClock(autojump_threshold=0.001)
 
 
 class Running:
@@ -169,7 +176,7 @@ def slow(seconds: float, drain: float) -> tuple[Server, Callable[[int], Plan]]:
     return origin, profile
 
 
-@pytest.mark.parametrize(("seconds", "drain", "cut_off"), [(3, 10, 0), (30, 10, 1)])
+@pytest.mark.parametrize(("seconds", "drain", "cut_off"), [(1, 3, 0), (9, 3, 1)])
 async def test_draining(seconds: float, drain: float, cut_off: int, autojump_clock: object) -> None:
     """Listeners and idle connections close at once; what runs may end, within the limit."""
     origin, profile = slow(seconds, drain)
@@ -198,7 +205,7 @@ async def test_draining(seconds: float, drain: float, cut_off: int, autojump_clo
 
 async def test_a_second_stop_ends_at_once(autojump_clock: object) -> None:
     """Whatever still runs is cut off, and counted."""
-    origin, profile = slow(30, 20)
+    origin, profile = slow(30, 3)
     async with trio.open_nursery() as nursery:
         port = await nursery.start(serving, origin)
         async with working(profile(port)) as running:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 from trio.abc import HostnameResolver
+from trio.testing import MockClock
 
 from appliance.model.address import Address
 from appliance.model.fault import CONNECT_FAILED, CONNECT_TIMEOUT, DNS_FAILED, Fault
@@ -19,6 +20,12 @@ from appliance.net.park import Lot
 from appliance.net.poller import Poller
 from appliance.net.transport import SocketTransport
 from tests.kit.sockets import open_descriptors, reset
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Let time pass only when the kernel, too, has been quiet for a moment."""
+    return MockClock(autojump_threshold=0.001)
 
 
 @pytest.fixture

@@ -11,12 +11,19 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from appliance.model.address import Address
 from appliance.net import listen
 from appliance.net.listen import BindError, accept_forever, bind, bound_address, peer_name
 
 LOCAL = Address("tcp", host="127.0.0.1", port=0)
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Let time pass only when the kernel, too, has been quiet for a moment."""
+    return MockClock(autojump_threshold=0.001)
 
 
 class Room:

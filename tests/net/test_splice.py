@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from appliance.model.fault import CLIENT_SLOW, UPSTREAM_CUT, UPSTREAM_IDLE, Fault
 from appliance.net import splice as module
@@ -18,6 +19,12 @@ from appliance.net.transport import PeerGone, SocketTransport
 from tests.kit.sockets import loopback, open_descriptors, reset
 
 LIMITS = Limits(3, UPSTREAM_IDLE, UPSTREAM_CUT, 5, CLIENT_SLOW)
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Let time pass only when the kernel, too, has been quiet for a moment."""
+    return MockClock(autojump_threshold=0.001)
 
 
 class Bench:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 import trio
@@ -66,31 +66,30 @@ class Connection:
 
     async def serve(self, server: H1Server) -> None:
         """Serve a whole connection, then close it; raises nothing but cancellation."""
-        work = server.serve(self.handle)
-        subject = "-"
         try:
-            for again in (False, True):
-                try:
-                    await work
-                    return
-                except Exception:
-                    exchange = self._exchange
-                    subject = subject if exchange is None else exchange.id
-                    _log.exception("request %s: a bug in meshctl", subject)
-                    if again or exchange is None:
-                        return
-                    work = self._give_up(exchange)
+            if not await self._guarded(server.serve(self.handle)) and self._exchange is not None:
+                await self._guarded(self._give_up(self._exchange))  # for it may meet the same bug
         finally:
             server.close()
             if self._exchange is not None:
                 self._ending.end(self._exchange)
 
+    async def _guarded(self, work: Awaitable[None]) -> bool:
+        """Await ``work``; True if it ended well. A bug in it is logged, with its traceback, and ends here."""
+        try:
+            await work
+        except Exception:
+            exchange = self._exchange
+            _log.exception("request %s: a bug in meshctl", "-" if exchange is None else exchange.id)
+            return False
+        return True
+
     async def _give_up(self, exchange: Exchange) -> None:
-        """Apologise for a bug and end its exchange; itself under the guard, for it may meet the bug again."""
-        self._exchange = None
+        """Apologise for a bug and end its exchange."""
         try:
             await self._apologise(exchange, Fault(INTERNAL))
         finally:
+            self._exchange = None
             self._ending.end(exchange)
 
     async def handle(self, stream: ServerStream) -> None:

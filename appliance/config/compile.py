@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from ipaddress import ip_network
+from math import inf
 from typing import Any, TypeVar
 
 from appliance.model.headers import HeaderEdits
@@ -37,6 +38,7 @@ from .unbuilt import unbuilt
 DEFAULT_WEIGHT = 100
 
 P = TypeVar("P", ListenerLimits, ListenerTimeouts, RouteTimeouts, UpstreamTimeouts)
+T = TypeVar("T", ListenerTimeouts, RouteTimeouts, UpstreamTimeouts)
 
 
 def compile_plan(written: Value, merged: Value, file: str, digest: str, hostname: str) -> Plan:
@@ -101,6 +103,13 @@ def _filled(plan: P, value: Value | None) -> P:
     return replace(plan, **{name: child.data for name, child in value.items() if name in known})
 
 
+def _timeouts(plan: T, value: Value | None) -> T:
+    """The same for a group of timeouts, where a written 0 means: no limit."""
+    filled = _filled(plan, value)
+    off = {name: inf for name in type(plan).__dataclass_fields__ if getattr(filled, name) == 0}
+    return replace(filled, **off)
+
+
 def _listener(name: str, value: Value) -> ListenerPlan:
     trusted = value.find("trust_forwarded")
     networks: tuple[Network, ...] = tuple(
@@ -115,7 +124,7 @@ def _listener(name: str, value: Value) -> ListenerPlan:
         http2=True if http2 is None else http2,
         redirect_https=value.get("redirect") is not None,
         limits=_filled(ListenerLimits(), value.find("limits")),
-        timeouts=_filled(ListenerTimeouts(), value.find("timeouts")),
+        timeouts=_timeouts(ListenerTimeouts(), value.find("timeouts")),
         trust_forwarded=networks,
     )
 
@@ -129,7 +138,7 @@ def _route(value: Value) -> RoutePlan:
         rewrite=Rewrite(**_texts(value.find("rewrite"))),
         request_headers=_edits(value.find("headers", "request")),
         response_headers=_edits(value.find("headers", "response")),
-        timeouts=_filled(RouteTimeouts(), value.find("timeouts")),
+        timeouts=_timeouts(RouteTimeouts(), value.find("timeouts")),
     )
 
 
@@ -232,7 +241,7 @@ def _upstream(name: str, value: Value) -> UpstreamPlan:
         where=value.head.where,
         balance=value.get("balance") or "round_robin",
         protocol=value.get("protocol") or "http1",
-        timeouts=_filled(UpstreamTimeouts(), value.find("timeouts")),
+        timeouts=_timeouts(UpstreamTimeouts(), value.find("timeouts")),
     )
 
 

@@ -1,14 +1,15 @@
 """A profile, read and checked: frozen, pure, and all that the commands before ``run`` need.
 
-Durations are seconds, sizes bytes, shares numbers from 0 to 1. A duration of 0 means "no limit"
-wherever the profile allows 0. ``run`` brings a plan to life as a snapshot.
+Durations are seconds, sizes bytes, shares numbers from 0 to 1. A time limit that is switched off, with
+0 in the profile, is infinite here. ``run`` brings a plan to life as a snapshot.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from math import inf
+from typing import Final, Literal
 
 from appliance.model.address import Address, Where
 from appliance.model.headers import HeaderEdits
@@ -64,7 +65,7 @@ class RouteTimeouts:
     ``idle`` None means the default: 60 s, and 300 s for gRPC, server-sent events and WebSocket.
     """
 
-    request: float = 0.0
+    request: float = inf
     response: float = 15.0
     idle: float | None = None
 
@@ -129,11 +130,34 @@ class UpstreamPlan:
     timeouts: UpstreamTimeouts = UpstreamTimeouts()
 
 
+LOG_FIELDS: Final = (
+    "time",
+    "id",
+    "listener",
+    "client",
+    "method",
+    "host",
+    "path",
+    "protocol",
+    "status",
+    "route",
+    "upstream",
+    "endpoint",
+    "tries",
+    "bytes",
+    "ms",
+    "head_ms",
+    "fault",
+    "why",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class AccessLogPlan:
     """Where the record of each exchange goes: a path, ``stdout``, ``stderr``, or None for nowhere.
 
-    ``format`` is ``json``, ``text`` or a format string; ``sample`` never drops errors and refusals;
+    ``format`` is ``json``, ``text`` or a format string over ``LOG_FIELDS``; ``sample`` never drops errors
+    and refusals;
     ``redact`` holds lower-case header names.
     """
 

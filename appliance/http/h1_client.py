@@ -116,8 +116,8 @@ class H1Client:
     def _arm(self, exchange: Exchange) -> None:
         """Start the clock for the head: from the last byte of the request, the shorter limit."""
         rx = self.transport.rx
-        limit, why = exchange.response_limit or inf, RESPONSE_TIMEOUT
-        if self.per_try and self.per_try < limit:
+        limit, why = exchange.response_limit, RESPONSE_TIMEOUT
+        if self.per_try < limit:
             limit, why = self.per_try, TRY_TIMEOUT
         rx.why = why
         rx.due = self.transport.lot.now() + limit

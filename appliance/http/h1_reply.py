@@ -36,7 +36,17 @@ class H1Stream:
     that could not be read. ``sent``: bytes of body given to the kernel or its buffer.
     """
 
-    __slots__ = ("_minor", "broken", "connection", "keep", "refusal", "request", "sent", "started")
+    __slots__ = (
+        "_minor",
+        "_until_close",
+        "broken",
+        "connection",
+        "keep",
+        "refusal",
+        "request",
+        "sent",
+        "started",
+    )
 
     def __init__(self, connection: H1Server, request: Request, keep: bool, minor: int) -> None:
         self.connection = connection
@@ -47,6 +57,7 @@ class H1Stream:
         self.broken = False
         self.sent = 0
         self._minor = minor
+        self._until_close = False
 
     def watch_hangup(self, exchange: Exchange) -> None:
         """From now on, tell the exchange when the client leaves; at once if it has left."""
@@ -57,7 +68,10 @@ class H1Stream:
     async def inform(self, status: int, headers: Headers) -> None:
         """Pass an interim answer (1xx) on; HTTP/1.0 clients do not know them (RFC 9110 section 15.2)."""
         if self._minor:
-            self.connection.transport.write(_status_line(status, b"") + write_fields(headers) + b"\r\n")
+            transport = self.connection.transport
+            transport.write(_status_line(status, b"") + write_fields(headers) + b"\r\n")
+            if transport.unsent > HIGH_WATER:
+                await self._drain(HIGH_WATER // 2)
 
     async def respond(self, response: Response) -> None:
         """Send the answer; raises Fault when the client or the body's source fails on the way."""
@@ -78,6 +92,7 @@ class H1Stream:
             first = body.read_nowait()
         else:
             self.keep, framing = False, b""
+            self._until_close = True
             first = body.read_nowait()
         self.sent = len(first)
         if chunked:
@@ -96,17 +111,28 @@ class H1Stream:
         try:
             if not body.ended:
                 await self._stream(body, chunked, limit)
-            if transport.unsent or self.broken:
-                await transport.wait_drained(0, limit, CLIENT_SLOW)
         except PeerGone as gone:
             raise Fault(CLIENT_GONE, str(gone)) from None
-        if not request.body.ended:
-            self.keep = False
+        if transport.unsent or transport.broken:
+            await self._drain(0)
 
     def reset(self, fault: Fault) -> None:
-        """Give up: the client must see that the answer is not whole, so the connection just ends."""
+        """Give up: the client must see that the answer is not whole.
+
+        Where a length or chunks tell it, the connection just ends; where only the end of the connection
+        would have ended the answer, it ends with a reset.
+        """
         self.keep = False
         self.broken = True
+        if self._until_close:
+            self.connection.transport.abort()
+
+    async def _drain(self, low: int) -> None:
+        transport = self.connection.transport
+        try:
+            await transport.wait_drained(low, self.connection.plan.timeouts.write, CLIENT_SLOW)
+        except PeerGone as gone:
+            raise Fault(CLIENT_GONE, str(gone)) from None
 
     def _settle_upload(self, request: Request) -> None:
         """An answer before the end of its request ends the connection, unless the rest is at hand."""

@@ -55,4 +55,5 @@ def _request(
     request = Request(head.method, scheme, authority, path, query, framing.headers)
     if not head.minor:
         request.version = "HTTP/1.0"
+        request.headers = [pair for pair in framing.headers if pair[0] != b"expect"]  # RFC 9110 10.1.1
     return request

@@ -116,7 +116,7 @@ class H1Server:
         rx = transport.rx
         data = inbox.data
         if not data:
-            rx.due = transport.lot.now() + (timeouts.header if self._first else timeouts.keepalive or inf)
+            rx.due = transport.lot.now() + (timeouts.header if self._first else timeouts.keepalive)
             rx.why = HEADER_TIMEOUT if self._first else KEEPALIVE_OVER
             if not self._first and not self.keep_open():
                 return None

@@ -100,7 +100,7 @@ class Exchange:
     """A request from its head to its ending.
 
     Times are seconds of the worker's clock. ``peer`` is who connected, ``client`` who asked: they differ
-    behind a trusted proxy. ``path`` is as the client asked, before any rewrite. ``park`` is what the
+    behind a trusted proxy. ``host`` and ``path`` are as the client asked. ``park`` is what the
     exchange waits on right now, so that a deadline or a client's leaving can reach it from outside.
     ``idle`` is the route's limit for a silent stream once the answer has begun.
     """
@@ -111,6 +111,7 @@ class Exchange:
         "due",
         "fault",
         "head_at",
+        "host",
         "id",
         "idle",
         "listener",
@@ -133,6 +134,7 @@ class Exchange:
         self.id = id
         self.stream = stream
         self.request = stream.request
+        self.host = stream.request.authority
         self.path = stream.request.path
         self.listener = listener
         self.client = self.peer = client
@@ -148,7 +150,7 @@ class Exchange:
         self.park: Interruptible | None = None
         self.spawner: Spawner | None = None
         self.due = inf
-        self.response_limit = 0.0
+        self.response_limit = inf
         self.idle = 60.0
 
     def fail(self, fault: Fault) -> None:

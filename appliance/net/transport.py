@@ -12,6 +12,7 @@ received ``FAIR`` times without parking takes one, so that a fast peer cannot ho
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable
 from math import inf
 from typing import Protocol
@@ -25,6 +26,7 @@ from .poller import Poller
 
 HIGH_WATER = 64 * 1024  # unsent bytes past which a streaming writer waits
 FAIR = 16
+_RESET = struct.pack("ii", 1, 0)  # linger on, for no time at all
 READ_SIZE = 64 * 1024
 BULK_READ_SIZE = 256 * 1024
 
@@ -40,6 +42,7 @@ class Transport(Protocol):
     rx: Park
     tx: Park
     hung_up: bool
+    broken: bool
     on_hangup: Callable[[], None] | None
 
     @property
@@ -64,8 +67,11 @@ class Transport(Protocol):
     def close(self) -> None:
         """Close; a task that is parked here is woken by PeerGone."""
 
+    def abort(self) -> None:
+        """Close so that the peer sees a reset, not an end."""
+
     def interrupt(self, fault: Fault) -> None:
-        """Raise ``fault`` in whoever reads from here, now or next."""
+        """Raise ``fault`` in whoever reads from here, now or next, and in whoever waits to write."""
 
 
 class SocketTransport:
@@ -229,8 +235,16 @@ class SocketTransport:
             self.broken = True
 
     def interrupt(self, fault: Fault) -> None:
-        """Raise ``fault`` in whoever reads from here, now or next."""
+        """Raise ``fault`` in whoever reads from here, now or next, and in whoever waits to write."""
         self.rx.interrupt(fault)
+        if self.tx.occupied:
+            self.tx.interrupt(fault)
+
+    def abort(self) -> None:
+        """Close with a reset, so that the peer cannot take what it has for the whole."""
+        if not self._closed:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.close()
 
     def close(self) -> None:
         """Close the socket; tasks parked on it get PeerGone. Safe to call again."""

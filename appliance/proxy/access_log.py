@@ -90,7 +90,7 @@ def facts(exchange: Exchange, now: float, offset: float) -> dict[str, object]:
         "listener": exchange.listener,
         "client": exchange.client,
         "method": _text(request.method),
-        "host": _text(request.authority),
+        "host": _text(exchange.host),
         "path": _text(exchange.path),
         "protocol": request.version,
         "status": exchange.status,

@@ -25,7 +25,7 @@ def render(exchange: Exchange, fault: Fault, name: str) -> Response:
     """Give the answer for ``fault`` of the proxy called ``name``."""
     reason = fault.reason
     fields: Headers = [
-        (b"proxy-status", f'{name}; error={reason.error}; details="{reason.id}"'.encode()),
+        (b"proxy-status", f'{_item(name)}; error={reason.error}; details="{reason.id}"'.encode()),
         (b"x-request-id", exchange.id.encode()),
     ]
     if reason.status == 405:
@@ -43,6 +43,11 @@ def render(exchange: Exchange, fault: Fault, name: str) -> Response:
     fields.append(_TEXT)
     text = f"{reason.sentence} ({reason.id}, request {exchange.id})\n"
     return Response(reason.status, fields, FixedBody(text.encode()))
+
+
+def _item(name: str) -> str:
+    """Give the proxy's name as a structured field: a token where it can be one, else a string (RFC 8941)."""
+    return name if name[:1].isalpha() else f'"{name}"'
 
 
 def respond(action: Respond) -> Service:

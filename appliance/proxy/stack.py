@@ -15,6 +15,7 @@ A layer that a route does not configure is not in its stack.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 from appliance.config.plan import Forward, Plan, Respond, RoutePlan
 from appliance.model.exchange import Exchange
@@ -52,7 +53,7 @@ def _route_stack(
     if not isinstance(action, Forward):
         return _edited(redirect(action, row.match), row)
     layers: list[Layer] = []
-    if row.timeouts.request:
+    if row.timeouts.request < inf:
         layers.append(deadline(row.timeouts.request, timed))
     layers.append(headers(plan.name, row.request_headers, row.response_headers))
     if row.rewrite != Rewrite():

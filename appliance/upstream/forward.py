@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from appliance.model.exchange import Attempt, Connection, Exchange
 from appliance.model.fault import UPSTREAM_RESET, Fault
 from appliance.model.message import Response
@@ -37,8 +39,21 @@ async def forward(exchange: Exchange) -> Response:
 
 
 async def _open(exchange: Exchange, attempt: Attempt) -> Connection:
-    """Open a connection; nothing is sent for a client that has left meanwhile, or too late."""
-    connection = await attempt.endpoint.open(attempt)
+    """Open a connection; a client that leaves meanwhile, or a time that is over, ends the wait at once."""
+    with trio.CancelScope() as scope:
+        exchange.park = _Scope(scope)
+        connection = await attempt.endpoint.open(attempt)
     if exchange.fault is not None:
         raise exchange.fault
     return connection
+
+
+class _Scope:
+    """A cancel scope that an exchange can be found in while it waits for more than one park."""
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        self._scope = scope
+
+    def interrupt(self, _fault: Fault) -> None:
+        """End the wait; the fault itself stands in the exchange."""
+        self._scope.cancel()

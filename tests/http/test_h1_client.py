@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 import trio
 
@@ -27,7 +29,7 @@ READ = 256 * 1024  # what a streaming body asks for at once
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-def timed(*, per_try: float = 0, response: float = 0, idle: float = 0, **listening: float) -> Plan:
+def timed(*, per_try: float = inf, response: float = inf, idle: float = inf, **listening: float) -> Plan:
     """Give a plan without limits but for those that are named."""
     return plan(
         route(response=response, idle=idle),

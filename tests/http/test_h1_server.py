@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from math import inf
 
 import pytest
 import trio
@@ -76,9 +77,9 @@ async def test_a_silent_connection_between_requests_ends_quietly(autojump_clock:
         assert len(proxy.journal.records) == 1
 
 
-async def test_keepalive_0_means_for_ever(autojump_clock: object) -> None:
+async def test_without_a_keepalive_limit_it_lasts(autojump_clock: object) -> None:
     """Without a limit an idle connection stays, and the head that ends the idling is timed all the same."""
-    async with running(plan=timed(keepalive=0, header=5)) as proxy:
+    async with running(plan=timed(keepalive=inf, header=5)) as proxy:
         client = proxy.connect()
         await client.get()
         await trio.sleep(600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
+from math import inf
 
 from appliance.config.plan import (
     AccessLogPlan,
@@ -74,7 +75,7 @@ def route(
     *,
     name: str = "all",
     idle: float | None = None,
-    request: float = 0.0,
+    request: float = inf,
     response: float = 15.0,
     **rest: object,
 ) -> RoutePlan:

@@ -164,8 +164,14 @@ class Wire:
         self.peer._be_told()
 
     def interrupt(self, fault: Fault) -> None:
-        """Raise ``fault`` in whoever reads from here, now or next."""
+        """Raise ``fault`` in whoever reads from here, now or next, and in whoever waits to write."""
         self.rx.interrupt(fault)
+        if self.tx.occupied:
+            self.tx.interrupt(fault)
+
+    def abort(self) -> None:
+        """Close so that the peer sees a reset."""
+        self.reset()
 
     def reset(self) -> None:
         """For scripts: end the connection as a crash would, whatever is under way."""

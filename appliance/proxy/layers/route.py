@@ -6,8 +6,6 @@ a route configures.
 
 from __future__ import annotations
 
-from math import inf
-
 from appliance.config.plan import RoutePlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import NO_ROUTE, Fault
@@ -41,7 +39,7 @@ def route(rows: list[Bound]) -> Service:
 
 def _row(plan: RoutePlan, service: Service) -> _Row:
     idle = IDLE if plan.timeouts.idle is None else plan.timeouts.idle
-    return plan.name, plan.timeouts.response, idle or inf, service
+    return plan.name, plan.timeouts.response, idle, service
 
 
 def _hostname(authority: bytes) -> bytes:

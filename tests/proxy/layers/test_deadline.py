@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 import trio
 
@@ -16,8 +18,8 @@ TICK = 0.101  # the housekeeper's tick, and a hair
 def limited(seconds: float) -> Plan:
     """Give a plan in which nothing but ``request`` ends an exchange."""
     return plan(
-        route(request=seconds, response=0, idle=0),
-        upstreams=(upstream(per_try=0, connect=60),),
+        route(request=seconds, response=inf, idle=inf),
+        upstreams=(upstream(per_try=inf, connect=60),),
         listeners=(listener(body_idle=3600, write=3600),),
     )
 

@@ -76,7 +76,7 @@ async def test_after_a_404_the_connection_goes_on(autojump_clock: object) -> Non
         assert (await client.get(b"/exact")).status == 200
 
 
-@pytest.mark.parametrize(("idle", "expected"), [(None, 60.0), (7.0, 7.0), (0.0, inf)])
+@pytest.mark.parametrize(("idle", "expected"), [(None, 60.0), (7.0, 7.0), (inf, inf)])
 async def test_the_exchange_learns_its_routes_limits(
     idle: float | None, expected: float, autojump_clock: object
 ) -> None:

@@ -8,12 +8,15 @@ alone: every warning here names something that will surprise.
 
 from __future__ import annotations
 
+from string import Formatter
+
 from appliance.model.address import Address
 from appliance.model.units import format_duration
 
 from .check_routes import check_routes
 from .check_safety import check_safety
 from .diagnostic import Diagnostics, Related
+from .plan import LOG_FIELDS
 from .read import Value, owner
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
@@ -38,12 +41,37 @@ def check(written: Value, merged: Value, diagnostics: Diagnostics) -> None:
         check_breaker(what, route.find("breaker"), diagnostics)
         check_retry(what, route.find("retry"), diagnostics)
     _memory(merged.find("process", "memory"), diagnostics)
+    _log_format(merged.find("access_log", "format"), diagnostics)
     check_safety(written, merged, diagnostics)
 
 
 def _entries(root: Value, name: str) -> list[tuple[str, Value]]:
     found = root.find(name)
     return list(found.items()) if found is not None else []
+
+
+def _log_format(value: Value | None, diagnostics: Diagnostics) -> None:
+    """A format of one's own names fields of a record in braces, and nothing else in them."""
+    if value is None or value.data in ("json", "text"):
+        return
+    try:
+        parts = list(Formatter().parse(value.data))
+    except ValueError as error:
+        problem = f"the format is malformed: {error}"
+    else:
+        named = [part for part in parts if part[1] is not None]
+        unknown = [name for _, name, spec, turn in named if name not in LOG_FIELDS or spec or turn]
+        if named and not unknown:
+            return
+        problem = f"no field is called `{unknown[0]}`" if unknown else "the format names no field"
+    fields = " ".join(f"{{{name}}}" for name in LOG_FIELDS)
+    diagnostics.error(
+        "MC319",
+        problem,
+        value.span,
+        help=f"write json, text, or a text with any of {fields}",
+        path=value.path,
+    )
 
 
 def _listeners(root: Value, diagnostics: Diagnostics) -> None:

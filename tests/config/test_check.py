@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from appliance.config.load import load
@@ -90,3 +92,31 @@ def test_defaults_are_checked_where_they_are_written_and_once() -> None:
     text = BASE % (":1", "10.0.0.1:80", "") + "defaults: {upstream: {breaker: {max_open_for: 1s}}}"
     found = load("a", text=text.encode(), env={})[1]
     assert [(d.code, d.path) for d in found] == [("MC507", "defaults.upstream.breaker.max_open_for")]
+
+
+@pytest.mark.parametrize(
+    ("format", "said"),
+    [
+        ("{client} {method} {path} {status}", None),
+        ("{{{id}}}", None),
+        ("jsno", "names no field"),
+        ("{stauts}", "`stauts`"),
+        ("{}", "``"),
+        ("{status:>5}", "`status`"),
+        ("{client.__class__}", "client.__class__"),
+        ("{client", "malformed"),
+    ],
+)
+def test_a_log_format_names_known_fields(format: str, said: str | None) -> None:
+    """A format that could not be written for each record is an error before it is a lost log."""
+    profile = {"listeners": {"web": {"bind": "127.0.0.1:8080"}}, "routes": [{"name": "all", "to": "app"}]}
+    profile |= {
+        "meshctl": 1,
+        "upstreams": {"app": {"endpoints": ["127.0.0.1:1"]}},
+        "access_log": {"format": format},
+    }
+    _, found = load("p.yaml", text=json.dumps(profile).encode(), env={})
+    if said is None:
+        assert not found.errors
+    else:
+        assert said in found.render()

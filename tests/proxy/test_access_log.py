@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from appliance.config.plan import AccessLogPlan
+from appliance.config.plan import LOG_FIELDS, AccessLogPlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import UPSTREAM_CUT, Fault
 from appliance.model.message import Request
@@ -182,3 +182,8 @@ async def test_facts_of_real_exchanges(autojump_clock: object) -> None:
         assert (one["path"], one["status"], one["bytes"], one["tries"]) == ("/one", 200, 5, 1)
         assert (two["status"], two["fault"], two["endpoint"]) == (502, "upstream-reset", "10.0.0.1:80")
         assert facts(proxy.journal.exchanges[0], 99.0, 0.0)["ms"] == 99_000
+
+
+def test_a_record_has_the_fields_that_a_format_may_name() -> None:
+    """The list that profiles are checked against is the list of the record."""
+    assert tuple(facts(exchange(), 1.0, 0.0)) == LOG_FIELDS

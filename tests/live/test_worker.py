@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import inf
 
 import pytest
 import trio
@@ -170,8 +171,8 @@ def slow(seconds: float, drain: float) -> tuple[Server, Callable[[int], Plan]]:
                 return
 
     def profile(port: int) -> Plan:
-        upstreams = (upstream("app", f"127.0.0.1:{port}", per_try=0),)
-        return replace(plan(route(response=0), upstreams=upstreams), process=ProcessPlan(drain_timeout=drain))
+        upstreams = (upstream("app", f"127.0.0.1:{port}", per_try=inf),)
+        return replace(plan(route(response=inf), upstreams=upstreams), process=ProcessPlan(drain_timeout=drain))
 
     return origin, profile
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import inf
 
 import pytest
 import trio
@@ -95,8 +96,8 @@ async def test_the_upstream_sees_the_clients_host_in_front_of_a_rewritten_one(au
 async def test_each_route_has_a_stack_of_its_own(autojump_clock: object) -> None:
     """What one route configures is nothing to another."""
     origin = Origin()
-    short = route(match=Match(path="/short"), request=1, response=0)
-    async with running(origin, plan(short, route(response=0))) as proxy:
+    short = route(match=Match(path="/short"), request=1, response=inf)
+    async with running(origin, plan(short, route(response=inf))) as proxy:
         origin.connect_time = 1.5
         one, two = proxy.connect(), proxy.connect()
         assert (await one.get(b"/short")).status == 504

@@ -7,8 +7,8 @@ early. The pump reports, it never raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import (
@@ -35,12 +35,22 @@ _CRLF = b"\r\n"
 _MAX_INTERIM = 32
 
 
+class Pool(Protocol):
+    """Where a connection comes from and returns to."""
+
+    def give_back(self, connection: H1Client, reusable: bool) -> None:
+        """Take a connection back whose exchange has ended."""
+
+    def drop(self, connection: H1Client) -> None:
+        """Forget an idle connection that its peer has closed."""
+
+
 class H1Client:
     """The upstream end of the proxy, for one connection. ``per_try`` is seconds until a head."""
 
     __slots__ = (
-        "_give_back",
         "_keep",
+        "_pool",
         "_rules",
         "_uploaded",
         "body",
@@ -51,16 +61,14 @@ class H1Client:
         "transport",
     )
 
-    def __init__(
-        self, transport: Transport, host: bytes, per_try: float, give_back: Callable[[H1Client, bool], None]
-    ) -> None:
+    def __init__(self, transport: Transport, host: bytes, per_try: float, pool: Pool) -> None:
         self.transport = transport
         self.inbox = Inbox(transport)
         self.host = host
         self.per_try = per_try
         self.body: WireBody | None = None
         self.idle_since = 0.0
-        self._give_back = give_back
+        self._pool = pool
         self._rules = Rules(60.0, UPSTREAM_IDLE, UPSTREAM_CUT, UPSTREAM_BAD, UPSTREAM_BAD)
         self._keep = True
         self._uploaded = True
@@ -111,7 +119,11 @@ class H1Client:
             and not self.transport.unsent
             and self.transport.rx.fault is None
         )
-        self._give_back(self, reusable)
+        self._pool.give_back(self, reusable)
+
+    def lost(self) -> None:
+        """The peer has closed while the connection was idle."""
+        self._pool.drop(self)
 
     def _arm(self, exchange: Exchange) -> None:
         """Start the clock for the head: from the last byte of the request, the shorter limit."""

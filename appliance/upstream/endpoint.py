@@ -8,7 +8,6 @@ not when a request finds it dead.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from appliance.config.plan import EndpointPlan, UpstreamTimeouts
 from appliance.http.h1_client import H1Client
@@ -55,20 +54,22 @@ class Endpoint:
         """Give the attempt a new connection; raises Fault when none can be had."""
         attempt.reused = False
         opened = await self._dial(self.address, self._timeouts.connect)
-        connection = H1Client(opened, self._host, self._timeouts.per_try, self._give_back)
+        connection = H1Client(opened, self._host, self._timeouts.per_try, self)
         attempt.connection = connection
         return connection
 
-    def _give_back(self, connection: H1Client, reusable: bool) -> None:
+    def give_back(self, connection: H1Client, reusable: bool) -> None:
+        """Keep a connection that can serve again, close any other."""
         transport = connection.transport
         if reusable and not self._closed and transport.alive():
             connection.idle_since = transport.lot.now()
-            transport.on_hangup = partial(self._drop, connection)
+            transport.on_hangup = connection.lost
             self.idle.append(connection)
         else:
             transport.close()
 
-    def _drop(self, connection: H1Client) -> None:
+    def drop(self, connection: H1Client) -> None:
+        """Forget a connection that its peer has closed while it was idle."""
         if connection in self.idle:
             self.idle.remove(connection)
         connection.transport.close()

@@ -93,7 +93,7 @@ async def test_it_serves(autojump_clock: object) -> None:
         await trio.sleep(0.1)
         assert running.worker.servers == set()
         assert running.worker.ending.total == 4
-    assert open_descriptors() == before
+    assert open_descriptors() <= before  # fewer, when leftovers of other tests went meanwhile
 
 
 async def test_it_forwards(autojump_clock: object) -> None:
@@ -172,7 +172,9 @@ def slow(seconds: float, drain: float) -> tuple[Server, Callable[[int], Plan]]:
 
     def profile(port: int) -> Plan:
         upstreams = (upstream("app", f"127.0.0.1:{port}", per_try=inf),)
-        return replace(plan(route(response=inf), upstreams=upstreams), process=ProcessPlan(drain_timeout=drain))
+        return replace(
+            plan(route(response=inf), upstreams=upstreams), process=ProcessPlan(drain_timeout=drain)
+        )
 
     return origin, profile
 

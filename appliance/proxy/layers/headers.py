@@ -6,13 +6,16 @@ for is believed only of peers that the listener trusts; else it is replaced (RFC
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from appliance.model.exchange import Exchange
-from appliance.model.headers import HeaderEdits, Headers
+from appliance.model.headers import HeaderEdits, Headers, get_all
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
 from appliance.net.listen import UNIX_PEER
 
 _CLAIMS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"))
+_OURS = _CLAIMS | {b"x-request-id"}
 
 
 def headers(name: str, request_edits: HeaderEdits, response_edits: HeaderEdits) -> Layer:
@@ -43,34 +46,49 @@ def forwarded(exchange: Exchange, fields: Headers) -> Headers:
 
     A trusted peer's chain is continued, anybody else's is dropped.
     """
+    kept = [pair for pair in fields if pair[0] not in _OURS]
     request = exchange.request
-    has_id = False
-    kept: Headers = []
-    chain: list[bytes] = []
-    claims: dict[bytes, bytes] = {}
-    for pair in fields:
-        name = pair[0]
-        if name in _CLAIMS:
-            if exchange.peer_trusted:
-                if name == b"x-forwarded-for":
-                    chain.append(pair[1])
-                elif name == b"forwarded" and name in claims:
-                    claims[name] += b", " + pair[1]
-                else:
-                    claims[name] = pair[1]
-        else:
-            has_id = has_id or name == b"x-request-id"
-            kept.append(pair)
-    peer = exchange.peer.encode() if exchange.peer != UNIX_PEER else b"unknown"  # RFC 7239 section 6.2
-    chain.append(peer)
-    node = b'"[%b]"' % peer if b":" in peer else peer
-    element = b'for=%b;host="%b";proto=%b' % (node, request.authority, request.scheme)
-    if b"forwarded" in claims:
-        element = claims[b"forwarded"] + b", " + element
-    kept.append((b"x-forwarded-for", b", ".join(chain)))
-    kept.append((b"x-forwarded-proto", claims.get(b"x-forwarded-proto", request.scheme)))
-    kept.append((b"x-forwarded-host", claims.get(b"x-forwarded-host", request.authority)))
-    kept.append((b"forwarded", element))
-    if not has_id:
+    if len(kept) == len(fields):
+        kept += _first_hop(exchange.peer, request.authority, request.scheme)
         kept.append((b"x-request-id", exchange.id.encode()))
-    return kept
+        return kept
+    kept += _next_hop(exchange, [pair for pair in fields if pair[0] in _CLAIMS])
+    ids = [pair for pair in fields if pair[0] == b"x-request-id"]
+    return kept + (ids or [(b"x-request-id", exchange.id.encode())])
+
+
+@lru_cache(maxsize=1024)
+def _first_hop(peer: str, authority: bytes, scheme: bytes) -> Headers:
+    """Give the fields for a request that nobody has forwarded before us; do not change the list."""
+    address = _address(peer)
+    return [
+        (b"x-forwarded-for", address),
+        (b"x-forwarded-proto", scheme),
+        (b"x-forwarded-host", authority),
+        (b"forwarded", _element(address, authority, scheme)),
+    ]
+
+
+def _next_hop(exchange: Exchange, claims: Headers) -> Headers:
+    """Give the fields that continue what a trusted peer says; of others nothing is believed."""
+    peer, request = exchange.peer, exchange.request
+    if not exchange.peer_trusted:
+        return _first_hop(peer, request.authority, request.scheme)
+    address = _address(peer)
+    element = _element(address, request.authority, request.scheme)
+    said = dict(claims)
+    return [
+        (b"x-forwarded-for", b", ".join([*get_all(claims, b"x-forwarded-for"), address])),
+        (b"x-forwarded-proto", said.get(b"x-forwarded-proto", request.scheme)),
+        (b"x-forwarded-host", said.get(b"x-forwarded-host", request.authority)),
+        (b"forwarded", b", ".join([*get_all(claims, b"forwarded"), element])),
+    ]
+
+
+def _address(peer: str) -> bytes:
+    return b"unknown" if peer == UNIX_PEER else peer.encode()  # RFC 7239 section 6.2
+
+
+def _element(address: bytes, authority: bytes, scheme: bytes) -> bytes:
+    node = b'"[%b]"' % address if b":" in address else address
+    return b'for=%b;host="%b";proto=%b' % (node, authority, scheme)

@@ -113,7 +113,7 @@ async def test_a_refused_connection(poller: Poller, autojump_clock: object) -> N
     assert fault.reason is CONNECT_FAILED
     assert str(address) in fault.detail
     assert "refused" in fault.detail
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     assert poller.lot.parks == set()
 
 
@@ -246,5 +246,5 @@ async def test_cancellation_leaves_nothing(poller: Poller, autojump_clock: objec
             await dial(poller, tcp(server), 2)
         poller.poll = step
         await trio.lowlevel.checkpoint()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     assert poller.lot.parks == set()

@@ -178,7 +178,7 @@ async def test_cancellation_leaves_no_pipe_open(bench: Bench, autojump_clock: ob
     with trio.move_on_after(1):
         await splice(bench.source, bench.sink, 1000, LIMITS)
     close_pool()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 async def test_the_pool_is_bounded(

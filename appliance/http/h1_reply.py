@@ -113,7 +113,7 @@ class H1Stream:
                 await self._stream(body, chunked, limit)
         except PeerGone as gone:
             raise Fault(CLIENT_GONE, str(gone)) from None
-        if transport.unsent or transport.broken:
+        if transport.refused or transport.broken:
             await self._drain(0)
 
     def reset(self, fault: Fault) -> None:

@@ -6,6 +6,10 @@ EPOLLRDHUP: the same event that says "readable" also says "the peer has gone", w
 leaves while it waits for its answer is noticed. One task waits, through trio, on the epoll descriptor
 itself and wakes the parks of all that is ready.
 
+When many are ready at once, what their tasks write is held back until all of them have run, and then sent
+in one go. A peer that is faster than we are falls asleep between two lone writes, and waking it costs us
+more than the write: with 32 busy connections a third of all CPU time. A lone event is answered at once.
+
 Edge-triggered means: an edge is told once. A transport remembers it in ``Park.ready`` and clears that
 only when the kernel has said "no more" (EAGAIN, or fewer bytes than asked for).
 """
@@ -25,13 +29,19 @@ _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _READABLE = select.EPOLLIN | _GONE
 _WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 _BATCH = 256
+CROWD = 3  # events at once from which on their writes are sent together
 
 
 class Polled(Protocol):
     """What the poller tells a transport."""
 
     rx: Park
-    tx: Park
+
+    def writable(self) -> None:
+        """The kernel takes more."""
+
+    def uncork(self) -> None:
+        """Send what was held back."""
 
     def hangup(self) -> None:
         """The peer has closed its sending side, or the connection is broken."""
@@ -44,6 +54,8 @@ class Poller:
         self.lot = lot
         self._epoll = select.epoll()
         self._watched: dict[int, Polled] = {}
+        self._held: list[Polled] = []
+        self.corked = False
 
     def watch(self, fd: int, polled: Polled, *, write: bool = False) -> None:
         """Begin to watch ``fd``; with ``write`` for writability too (a connect under way)."""
@@ -59,10 +71,15 @@ class Poller:
         if self._watched.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
-    def poll(self) -> None:
-        """Wake whatever is ready now; never blocks."""
+    def hold(self, polled: Polled) -> None:
+        """Uncork ``polled`` when the batch that runs now has run."""
+        self._held.append(polled)
+
+    def poll(self) -> int:
+        """Wake whatever is ready now and give the number of events; never blocks."""
         watched = self._watched
-        for fd, events in self._epoll.poll(0, _BATCH):
+        ready = self._epoll.poll(0, _BATCH)
+        for fd, events in ready:
             polled = watched.get(fd)
             if polled is None:
                 continue
@@ -71,14 +88,26 @@ class Poller:
             if events & _READABLE:
                 polled.rx.wake()
             if events & _WRITABLE:
-                polled.tx.wake()
+                polled.writable()
+        return len(ready)
 
     async def run(self) -> None:
         """Poll whenever something is ready, until cancelled."""
         fd = self._epoll.fileno()
         while True:
             await trio.lowlevel.wait_readable(fd)
-            self.poll()
+            if self.poll() >= CROWD:
+                await self._run_corked()
+
+    async def _run_corked(self) -> None:
+        """Let all that was just woken run to its next wait, then send what it has written."""
+        self.corked = True
+        await trio.lowlevel.cancel_shielded_checkpoint()  # we are in one batch with those we woke,
+        await trio.lowlevel.cancel_shielded_checkpoint()  # so it has run when our second turn comes
+        self.corked = False
+        held, self._held = self._held, []
+        for polled in held:
+            polled.uncork()
 
     def close(self) -> None:
         """Free the epoll descriptor."""

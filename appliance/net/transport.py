@@ -1,9 +1,9 @@
 """A connected stream socket, non-blocking, with one park for each direction.
 
 Reading tries first and parks only when the kernel has nothing. Writing is synchronous: the kernel takes
-what it can at once, the rest is kept here, and whoever must not run ahead of a slow peer awaits
-``wait_drained``. So a response can be joined and sent by plain calls, and backpressure is asked for in
-exactly one place.
+what it can at once (or together with the small writes of others, see ``poller``), the rest is kept here,
+and whoever must not run ahead of a slow peer awaits ``wait_drained``. So a response can be joined and
+sent by plain calls, and backpressure is asked for in exactly one place.
 
 The async functions here are not always checkpoints (they return at once when they can). A task that has
 received ``FAIR`` times without parking takes one, so that a fast peer cannot hold the loop.
@@ -26,6 +26,7 @@ from .poller import Poller
 
 HIGH_WATER = 64 * 1024  # unsent bytes past which a streaming writer waits
 FAIR = 16
+CORK_LIMIT = 16 * 1024  # bytes; more than this of one connection is never held back
 _RESET = struct.pack("ii", 1, 0)  # linger on, for no time at all
 READ_SIZE = 64 * 1024
 BULK_READ_SIZE = 256 * 1024
@@ -48,6 +49,10 @@ class Transport(Protocol):
     @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken yet."""
+
+    @property
+    def refused(self) -> int:
+        """Bytes that the kernel would not take so far: the peer reads more slowly than we write."""
 
     async def receive(self, limit: int = READ_SIZE) -> bytes:
         """Give at most ``limit`` bytes; ``b""`` when the peer has closed its sending side."""
@@ -80,6 +85,7 @@ class SocketTransport:
     __slots__ = (
         "_closed",
         "_out",
+        "_pending",
         "_poller",
         "_recv",
         "_send",
@@ -109,6 +115,7 @@ class SocketTransport:
         self._recv = sock.recv
         self._send = sock.send
         self._out = bytearray()
+        self._pending = b""
         self._streak = 0
         self._closed = False
         self._wants_write = connecting
@@ -120,6 +127,11 @@ class SocketTransport:
     @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken yet."""
+        return len(self._out) + len(self._pending)
+
+    @property
+    def refused(self) -> int:
+        """Bytes that the kernel would not take so far: the peer reads more slowly than we write."""
         return len(self._out)
 
     async def receive(self, limit: int = READ_SIZE) -> bytes:
@@ -152,7 +164,23 @@ class SocketTransport:
         if self._out:
             self._out += data
             return
-        if self.broken:
+        if self._poller.corked and len(self._pending) + len(data) <= CORK_LIMIT:
+            if not self._pending:
+                self._poller.hold(self)
+            self._pending += data
+            return
+        if self._pending:
+            data, self._pending = self._pending + data, b""
+        self._push(data)
+
+    def uncork(self) -> None:
+        """Send what was held back to go out with the writes of others."""
+        if self._pending:
+            data, self._pending = self._pending, b""
+            self._push(data)
+
+    def _push(self, data: bytes) -> None:
+        if self.broken or self._closed:
             return
         try:
             sent = self._send(data)
@@ -190,6 +218,7 @@ class SocketTransport:
 
     async def wait_drained(self, low: int, limit: float, why: Reason) -> None:
         """Wait until at most ``low`` bytes are unsent; Fault(why) after ``limit`` s without progress."""
+        self.uncork()
         while len(self._out) > low:
             await self.wait_writable(limit, why)
             self._flush()
@@ -205,6 +234,12 @@ class SocketTransport:
         tx.due = inf
         if self._closed:
             raise PeerGone("closed here")
+
+    def writable(self) -> None:
+        """Called by the poller: the kernel takes more; what nobody waits for is sent from here."""
+        if self._out and not self.tx.occupied:
+            self._flush()
+        self.tx.wake()
 
     def hangup(self) -> None:
         """Called by the poller: the peer sends no more, or the connection is broken."""
@@ -229,6 +264,7 @@ class SocketTransport:
 
     def shut_writing(self) -> None:
         """Send FIN, so that the peer sees the end while we may still read."""
+        self.uncork()
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -250,6 +286,7 @@ class SocketTransport:
         """Close the socket; tasks parked on it get PeerGone. Safe to call again."""
         if self._closed:
             return
+        self.uncork()
         self._closed = True
         self.on_hangup = None
         self._out.clear()

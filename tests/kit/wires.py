@@ -67,6 +67,11 @@ class Wire:
         lot.parks.update((self.rx, self.tx))
 
     @property
+    def refused(self) -> int:
+        """Bytes beyond what the wire holds: the same here, where nothing is held back."""
+        return self.unsent
+
+    @property
     def unsent(self) -> int:
         """Bytes that the wire has not taken yet."""
         return len(self._kept)

@@ -144,7 +144,7 @@ _open: list[socket.socket] = []
 
 async def together(poller: Poller, server: socket.socket, end: str) -> SocketTransport:
     """Dial while the server greets and perhaps leaves, before the poller has looked even once."""
-    step, poller.poll = poller.poll, lambda: None
+    step, poller.poll = poller.poll, lambda: 0
     dialled: list[SocketTransport | Fault] = []
 
     async def connect() -> None:
@@ -240,7 +240,7 @@ async def test_cancellation_leaves_nothing(poller: Poller, autojump_clock: objec
     """No descriptor and no park."""
     before = open_descriptors()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        step, poller.poll = poller.poll, lambda: None
+        step, poller.poll = poller.poll, lambda: 0
         with trio.CancelScope() as scope:
             scope.cancel()
             await dial(poller, tcp(server), 2)

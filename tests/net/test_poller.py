@@ -19,6 +19,13 @@ class Polled:
         self.rx = Park()
         self.tx = Park()
         self.hangups = 0
+        self.uncorked = 0
+
+    def writable(self) -> None:
+        self.tx.wake()
+
+    def uncork(self) -> None:
+        self.uncorked += 1
 
     def hangup(self) -> None:
         self.hangups += 1

@@ -21,7 +21,7 @@ from appliance import __version__
 from appliance.config.load import load
 from appliance.config.plan import Plan
 from appliance.net.clock import MonotonicClock
-from appliance.net.listen import BindError, bind, bound_address
+from appliance.net.listen import BindError, bind, bound_address, unbind
 from appliance.proxy.access_log import open_log
 from appliance.proxy.worker import Bound, Worker
 
@@ -52,7 +52,7 @@ def run(profile: str, *, check_only: bool = False) -> int:
     except (BindError, OSError) as error:
         print(f"meshctl: {error}", file=sys.stderr)
         for each in bound:
-            each.sock.close()
+            unbind(each.sock, each.plan.bind)
         return Exit.CANNOT_START
     worker = Worker(plan, bound, log, room)
     print(_start_line(plan, bound), file=sys.stderr, flush=True)
@@ -61,8 +61,6 @@ def run(profile: str, *, check_only: bool = False) -> int:
     finally:
         if log is not None:
             log.close()
-        for each in bound:
-            _remove_socket_file(each)
     if worker.cut_off:
         print(f"stopped with {worker.cut_off} requests cut off", file=sys.stderr)
         return Exit.CONFLICT
@@ -114,14 +112,6 @@ def _start_line(plan: Plan, bound: list[Bound]) -> str:
         f"meshctl {__version__} {plan.name} ({plan.file} {plan.digest}, {counts}) "
         f"listening: {'  '.join(places)}"
     )
-
-
-def _remove_socket_file(bound: Bound) -> None:
-    if bound.plan.bind.kind == "unix":
-        try:
-            os.unlink(bound.plan.bind.path)
-        except OSError:
-            pass
 
 
 async def _serve(worker: Worker) -> None:

@@ -275,6 +275,8 @@ def _header_name(kind: t.HeaderName, text: str) -> str:
         raise Unreadable(
             "MC313", "cannot be edited: it belongs to one connection, and the proxy writes it anew"
         )
+    if kind.edit and text.lower() == "host":
+        raise Unreadable("MC313", "cannot be edited as a header: write it as `rewrite: {host: ...}`")
     return text.lower()
 
 

@@ -181,12 +181,13 @@ class H1Client:
             await transport.wait_drained(0, exchange.idle, UPSTREAM_SLOW)
         except Fault as fault:
             exchange.fail(fault)
+            return
         except PeerGone:
-            return  # it reads no more; its answer, or its end, is what the reader sees
+            pass  # it reads no more; its answer, or its end, is what the reader sees, if in time
         else:
             self._uploaded = True
-            if self.body is None:
-                self._arm(exchange)
+        if self.body is None:
+            self._arm(exchange)
 
     async def _inform(self, exchange: Exchange, head: ResponseHead, count: int) -> None:
         """Pass an interim answer on, within reason."""

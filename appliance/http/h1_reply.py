@@ -113,6 +113,8 @@ class H1Stream:
                 await self._stream(body, chunked, limit)
         except PeerGone as gone:
             raise Fault(CLIENT_GONE, str(gone)) from None
+        if not self.keep:
+            transport.uncork()  # the connection closes: what is held back must be on its way before
         if transport.refused or transport.broken:
             await self._drain(0)
 
@@ -126,6 +128,12 @@ class H1Stream:
         self.broken = True
         if self._until_close:
             self.connection.transport.abort()
+
+    def interrupt(self, fault: Fault) -> None:
+        """Raise ``fault`` in whoever waits for the client to read."""
+        tx = self.connection.transport.tx
+        if tx.occupied:
+            tx.interrupt(fault)
 
     async def _drain(self, low: int) -> None:
         transport = self.connection.transport

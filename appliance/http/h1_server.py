@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from math import inf
 
+import trio
+
 from appliance.config.plan import ListenerPlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import (
@@ -37,13 +39,25 @@ Handler = Callable[[H1Stream], Awaitable[None]]
 
 _LINGER_BYTES = 64 * 1024
 _LINGER_TIME = 1.0
+_PIPELINE_TURN = 32  # requests of one connection that may be served without others having their turn
 _QUIET = (KEEPALIVE_OVER, STOPPING)
 
 
 class H1Server:
     """The client's end of the proxy, for one connection."""
 
-    __slots__ = ("_first", "_rules", "exchange", "idle", "inbox", "keep_open", "plan", "scheme", "transport")
+    __slots__ = (
+        "_first",
+        "_rules",
+        "_turn",
+        "exchange",
+        "idle",
+        "inbox",
+        "keep_open",
+        "plan",
+        "scheme",
+        "transport",
+    )
 
     def __init__(self, transport: Transport, plan: ListenerPlan, keep_open: Callable[[], bool]) -> None:
         self.transport = transport
@@ -54,6 +68,7 @@ class H1Server:
         self.idle = False
         self.exchange: Exchange | None = None
         self._first = True
+        self._turn = 0
         self._rules = Rules(plan.timeouts.body_idle, BODY_TIMEOUT, CUT_SHORT, BAD_CHUNK, BAD_TRAILER)
         self._rules.size = plan.limits.max_body_size
         self._rules.size_why = BODY_TOO_LARGE
@@ -93,6 +108,8 @@ class H1Server:
             self._give_body(request, framing)
         except Fault as fault:
             return await self._refuse(handler, fault, head)
+        if self.inbox.data:
+            await self._take_turns()
         stream = H1Stream(self, request, framing.keep, head.minor)
         await handler(stream)
         self.exchange = None
@@ -101,6 +118,12 @@ class H1Server:
         if not stream.broken and not (request.body.ended and self.transport.hung_up):
             await self._linger()
         return False
+
+    async def _take_turns(self) -> None:
+        """Let others run now and then: answers to pipelined requests may never wait for anything."""
+        self._turn += 1
+        if self._turn % _PIPELINE_TURN == 0:
+            await trio.lowlevel.checkpoint()
 
     def _give_body(self, request: Request, framing: Framing) -> None:
         length = framing.length

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.model.fault import CLIENT_SLOW, Fault, Reason
 from appliance.model.message import Body
-from appliance.net.splice import Limits, splice
+from appliance.net.splice import Limits, NoPipe, splice
 from appliance.net.transport import SocketTransport, Transport
 
 from .h1_body import SizedBody
@@ -26,7 +26,10 @@ async def relay(body: Body, sink: Transport, write_limit: float, slow: Reason = 
     await sink.wait_drained(0, write_limit, slow)
     rules = body.rules
     limits = Limits(rules.idle, rules.idle_why, rules.cut, write_limit, slow)
-    moved = await splice(source, sink, body.left, limits)
+    try:
+        moved = await splice(source, sink, body.left, limits)
+    except NoPipe:
+        return 0
     body.took(moved)
     if body.left:
         raise Fault(rules.cut, f"{body.left} bytes short of its length")

@@ -46,6 +46,9 @@ class ServerStream(Protocol):
     def reset(self, fault: Fault) -> None:
         """Give up on the stream: what was sent stays, no more will come."""
 
+    def interrupt(self, fault: Fault) -> None:
+        """Raise ``fault`` in whoever waits for the client to read."""
+
     def watch_hangup(self, exchange: Exchange) -> None:
         """From now on, tell the exchange when the client leaves."""
 
@@ -159,3 +162,5 @@ class Exchange:
             self.fault = fault
             if self.park is not None:
                 self.park.interrupt(fault)
+            if self.stream.started:
+                self.stream.interrupt(fault)

@@ -27,12 +27,13 @@ async def dial(poller: Poller, address: Address, timeout: float) -> SocketTransp
         return await _connect(socket.AF_UNIX, address.path, address, poller, timeout)
     due = poller.lot.now() + timeout
     fault = Fault(DNS_FAILED, f"{address} has no address")
-    for family, target in await _resolve(address, timeout):
+    found = await _resolve(address, timeout)
+    for index, (family, target) in enumerate(found):
         left = due - poller.lot.now()
         if left <= 0:
             break
-        try:
-            return await _connect(family, target, address, poller, left)
+        try:  # an address that never answers leaves the others their share of the time
+            return await _connect(family, target, address, poller, left / (len(found) - index))
         except Fault as failed:
             fault = failed
     raise fault

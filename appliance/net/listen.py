@@ -135,6 +135,19 @@ def _adopt(name: str, environ: Mapping[str, str]) -> socket.socket:
     raise BindError(f"fd:{name}: no such socket was passed (LISTEN_FDNAMES: {passed})")
 
 
+def unbind(sock: socket.socket, address: Address) -> None:
+    """Close a listening socket, and take its file away if it is one that ``bind`` has made.
+
+    At once, not at the end of the process: by then the path may belong to a successor.
+    """
+    if address.kind == "unix" and sock.fileno() >= 0:
+        try:
+            os.unlink(address.path)
+        except OSError:
+            pass
+    sock.close()
+
+
 def bound_address(sock: socket.socket) -> str:
     """Give where ``sock`` really listens, for people: ``127.0.0.1:8080``, ``[::]:8080``, ``unix:PATH``."""
     if sock.family == socket.AF_UNIX:

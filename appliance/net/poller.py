@@ -59,8 +59,8 @@ class Poller:
 
     def watch(self, fd: int, polled: Polled, *, write: bool = False) -> None:
         """Begin to watch ``fd``; with ``write`` for writability too (a connect under way)."""
-        self._watched[fd] = polled
         self._epoll.register(fd, _READ_WRITE if write else _READ)
+        self._watched[fd] = polled
 
     def want_write(self, fd: int) -> None:
         """Watch ``fd`` for writability from now on; if it is writable already, the edge comes at once."""

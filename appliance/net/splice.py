@@ -26,10 +26,17 @@ _FAIR = 8
 _pool: list[tuple[int, int]] = []
 
 
+class NoPipe(Exception):
+    """The process has no descriptors left for a pipe; the bytes can still be read and written."""
+
+
 def _open_pipe() -> tuple[int, int]:
     if _pool:
         return _pool.pop()
-    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise NoPipe(str(error)) from None
     try:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
     except OSError:  # over the user's pipe budget: the default size works too, in smaller steps
@@ -68,8 +75,9 @@ class Limits:
 async def splice(source: SocketTransport, sink: SocketTransport, count: int, limits: Limits) -> int:
     """Move ``count`` bytes; returns how many were moved, fewer only if the source ended.
 
-    The sink's write buffer must be empty. Raises PeerGone when the sink breaks, Fault(limits.cut) when
-    the source is reset, and the other Faults of ``limits`` when either is silent for too long.
+    The sink's write buffer must be empty. Raises NoPipe before anything was moved, PeerGone when the
+    sink breaks, Fault(limits.cut) when the source is reset, and the other Faults of ``limits`` when
+    either is silent for too long.
     """
     pipe = _open_pipe()
     inside = moved = turns = 0

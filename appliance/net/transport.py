@@ -60,6 +60,9 @@ class Transport(Protocol):
     def write(self, data: bytes) -> None:
         """Send what the kernel takes now and keep the rest; errors show in the next wait."""
 
+    def uncork(self) -> None:
+        """Send what is held back to go out with the writes of others."""
+
     async def wait_drained(self, low: int, limit: float, why: Reason) -> None:
         """Wait until at most ``low`` bytes are unsent; Fault(why) after ``limit`` s without progress."""
 
@@ -119,10 +122,10 @@ class SocketTransport:
         self._streak = 0
         self._closed = False
         self._wants_write = connecting
+        poller.watch(self.fd, self, write=connecting)
         self.lot.parks.add(self.rx)
         if connecting:
             self.lot.parks.add(self.tx)
-        poller.watch(self.fd, self, write=connecting)
 
     @property
     def unsent(self) -> int:

@@ -20,7 +20,7 @@ from appliance.http.h1_server import H1Server
 from appliance.model.exchange import Exchange
 from appliance.model.fault import REQUEST_TIMEOUT, Fault
 from appliance.net.dial import dial
-from appliance.net.listen import UNIX_PEER, Socket, accept_forever
+from appliance.net.listen import UNIX_PEER, Socket, accept_forever, unbind
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
@@ -160,11 +160,11 @@ class Worker:
     async def _drain(self) -> None:
         self._accepting.cancel()
         for bound in self._bound:
-            bound.sock.close()
+            unbind(bound.sock, bound.plan.bind)
         for server in list(self.servers):
             server.stop()
         with trio.move_on_after(self.plan.process.drain_timeout):
-            if self.servers:
+            if self._cap.count:
                 await self._empty.wait()
 
     async def _accept_all(self, serving: trio.Nursery, poller: Poller) -> None:
@@ -184,7 +184,20 @@ class Worker:
                     nursery.start_soon(accept_forever, bound.sock, Both(self._cap, cap), start)
 
     async def _serve(self, sock: Socket, peer: str, plan: ListenerPlan, cap: Cap, poller: Poller) -> None:
-        transport = SocketTransport(sock, poller)
+        try:
+            transport = SocketTransport(sock, poller)
+        except OSError as error:  # the kernel will not watch one more descriptor
+            _log.warning("a connection of %s was closed: %s", peer, error.strerror)
+            sock.close()
+        else:
+            await self._serve_transport(transport, peer, plan)
+        finally:
+            self._cap.leave(peer)
+            cap.leave(peer)
+            if self.draining and not self._cap.count:
+                self._empty.set()
+
+    async def _serve_transport(self, transport: SocketTransport, peer: str, plan: ListenerPlan) -> None:
         server = H1Server(transport, plan, self._keep_open)
         self.servers.add(server)
         try:
@@ -192,10 +205,6 @@ class Worker:
             await connection.serve(server)
         finally:
             self.servers.discard(server)
-            if self.draining and not self.servers:
-                self._empty.set()
-            self._cap.leave(peer)
-            cap.leave(peer)
 
     def _keep_open(self) -> bool:
         return not self.draining

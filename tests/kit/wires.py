@@ -66,6 +66,9 @@ class Wire:
         self._streak = 0
         lot.parks.update((self.rx, self.tx))
 
+    def uncork(self) -> None:
+        """Do nothing: nothing is held back here."""
+
     @property
     def refused(self) -> int:
         """Bytes beyond what the wire holds: the same here, where nothing is held back."""

@@ -7,6 +7,7 @@ for is believed only of peers that the listener trusts; else it is replaced (RFC
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 
 from appliance.model.exchange import Exchange
 from appliance.model.headers import HeaderEdits, Headers, get_all
@@ -15,7 +16,12 @@ from appliance.model.service import Layer, Service
 from appliance.net.listen import UNIX_PEER
 
 _CLAIMS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"))
-_OURS = _CLAIMS | {b"x-request-id"}
+# Spelt with underscores they mean the same to CGI and WSGI; nobody needs them, so nobody gets them.
+_LOOKALIKES = frozenset(
+    b"x" + first + b"forwarded" + second + last
+    for first, second, last in product((b"-", b"_"), (b"-", b"_"), (b"for", b"proto", b"host"))
+)
+_OURS = _CLAIMS | _LOOKALIKES | {b"x-request-id"}
 
 
 def headers(name: str, request_edits: HeaderEdits, response_edits: HeaderEdits) -> Layer:

@@ -116,6 +116,7 @@ def test_what_reads(kind: t.Leaf, text: str, value: object) -> None:
         (t.Method(), "get", "MC318", ("GET",)),
         (t.Method(), "CONNECT", "MC318", ()),
         (t.HeaderName(edit=True), "Transfer-Encoding", "MC313", ()),
+        (t.HeaderName(edit=True), "Host", "MC313", ()),
         (t.HeaderValue(), "a\r\nb: c", "MC313", ()),
         (t.HeaderValue(), " a", "MC313", ("a",)),
         (t.Network(), "10.0.0.1/8", "MC316", ("10.0.0.0/8", "10.0.0.1")),

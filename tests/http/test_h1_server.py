@@ -8,11 +8,11 @@ from math import inf
 import pytest
 import trio
 
-from appliance.config.plan import ListenerLimits, Plan
+from appliance.config.plan import ListenerLimits, Plan, Respond
 from appliance.model.message import FixedBody, Response
 from appliance.net.transport import PeerGone
 from tests.kit.origin import Origin, silent, sized
-from tests.kit.plans import listener, plan
+from tests.kit.plans import listener, plan, route
 from tests.kit.proxy import Client, Proxy, running
 from tests.kit.wires import by
 
@@ -302,3 +302,26 @@ async def test_nobody_answers_a_client_that_resets(autojump_clock: object) -> No
         assert proxy.open_clients == 0
         with pytest.raises(PeerGone):
             await client.wire.receive()
+
+
+async def test_pipelined_requests_take_turns_with_others(autojump_clock: object) -> None:
+    """A crowd of requests that nothing makes wait does not keep the loop to itself."""
+    count = 320
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with running(plan=plan(route(Respond(204)))) as proxy:
+        client = proxy.connect(capacity=1 << 20)
+        await proxy.settle()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+            for _ in range(count):
+                assert (await client.answer()).status == 204
+            nursery.cancel_scope.cancel()
+    assert turns >= count // 32 - 1  # the last one leaves nothing behind it

@@ -5,6 +5,7 @@ Only the kernel can splice, so these tests use socket pairs; nothing here goes b
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from appliance.http.h1_body import Inbox, SizedBody, body_of
 from appliance.http.h1_splice import WORTHWHILE, relay
 from appliance.model.fault import CLIENT_SLOW, UPSTREAM_SLOW, Fault
 from appliance.model.message import FixedBody
+from appliance.net import splice
 from appliance.net.park import Lot
 from appliance.net.poller import Poller
 from appliance.net.transport import PeerGone, SocketTransport
@@ -186,3 +188,17 @@ async def test_a_relay_that_failed_leaves_nothing_behind(autojump_clock: object)
             nursery.cancel_scope.cancel()
         await test_a_long_body_goes_through_whole()
     assert len(os.listdir("/proc/self/fd")) <= before + 2  # one pooled pipe
+
+
+async def test_without_descriptors_the_bytes_go_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pipe is no fault: nothing is moved, and the caller reads and writes."""
+
+    def none_left(_flags: int) -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(splice, "_pool", [])
+    monkeypatch.setattr(os, "pipe2", none_left)
+    async with benched() as both:
+        body = both.body()
+        assert await relay(body, both.sink, 5, CLIENT_SLOW) == 0
+        assert body.left == LENGTH

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 import pytest
 import trio
 
+from appliance.http.h1_reply import H1Stream
+from appliance.http.h1_server import H1Server
 from appliance.model.fault import CLIENT_SLOW
+from appliance.model.message import FixedBody, Request, Response
 from appliance.net.park import Lot
 from appliance.net.poller import CROWD, Poller
 from appliance.net.transport import CORK_LIMIT, SocketTransport
+from tests.kit.plans import listener
 from tests.kit.sockets import loopback
 
 
@@ -135,3 +139,30 @@ async def test_a_rest_that_nobody_waits_for_is_sent_by_the_poller(pairs: list[Pa
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
     assert got.endswith(b"xthe end")
+
+
+async def test_an_answer_that_closes_is_sent_whole(pairs: list[Pairs]) -> None:
+    """A last answer that was held back and does not fit is waited for before the connection ends."""
+    pairs.append(box := Pairs(1))
+    (transport,), (peer,) = box.transports, box.peers
+    transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    total = 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            total += transport.sock.send(b"x" * 65536)
+    server = H1Server(transport, listener(), lambda: True)
+    stream = H1Stream(server, Request(b"GET", b"http", b"a", b"/", b"", []), False, 1)
+    got = b""
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            box.poller.corked = True
+            nursery.start_soon(stream.respond, Response(200, [], FixedBody(b"y" * 9000)))
+            await trio.testing.wait_all_tasks_blocked()
+            assert transport.refused
+            box.poller.corked = False
+            nursery.start_soon(box.poller.run)
+            while not got.endswith(b"y" * 9000):
+                got += arrived(peer)
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert transport.unsent == 0

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from appliance.model.address import Address
 from appliance.net import listen
-from appliance.net.listen import BindError, accept_forever, bind, bound_address, peer_name
+from appliance.net.listen import BindError, accept_forever, bind, bound_address, peer_name, unbind
 
 LOCAL = Address("tcp", host="127.0.0.1", port=0)
 
@@ -242,3 +242,15 @@ async def test_no_error_ends_the_loop(
         client.close()
         got[0].close()
         nursery.cancel_scope.cancel()
+
+
+def test_a_socket_file_goes_with_its_listener(tmp_path: Path) -> None:
+    """At once, so that a successor's file of the same name stays; a second call finds nothing to do."""
+    address = Address("unix", path=str(tmp_path / "s"))
+    sock = bind(address, {})
+    unbind(sock, address)
+    assert not (tmp_path / "s").exists()
+    successor = bind(address, {})
+    unbind(sock, address)
+    assert (tmp_path / "s").exists()
+    unbind(successor, address)

@@ -83,3 +83,14 @@ async def test_an_exchange_in_time_leaves_no_deadline(autojump_clock: object) ->
         await trio.sleep(10)
         assert (await client.get()).status == 200
         assert proxy.journal.faults == [None, None] or proxy.journal.faults == [None]
+
+
+async def test_a_client_that_does_not_read_is_bounded_too(autojump_clock: object) -> None:
+    """While an answer waits for its client the time runs on, and the upstream is let go when it is over."""
+    async with running(Origin(sized(b"x" * 3_000_000)), limited(5)) as proxy:
+        client = proxy.connect(back=1000)
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await trio.sleep(5 + TICK)
+        await proxy.check_idle()
+        assert proxy.journal.faults == ["request-timeout"]
+        assert trio.current_time() <= 5 + 3 * TICK

@@ -117,3 +117,10 @@ async def test_a_route_edits_answers(autojump_clock: object) -> None:
     assert answer.get(b"x-frame") == b"deny"
     again, _ = await passed()
     assert again.get(b"x-frame") is None
+
+
+@pytest.mark.parametrize("name", [b"X_Forwarded_For", b"x-forwarded_proto", b"X_FORWARDED-HOST"])
+async def test_no_claim_passes_in_disguise(name: bytes, autojump_clock: object) -> None:
+    """CGI and WSGI read underscores and hyphens alike: what is dropped in one spelling is in all."""
+    seen, _ = await passed(name + b": 6.6.6.6")
+    assert seen.get(name.lower()) is None

@@ -240,7 +240,8 @@ async def _echo(proxy: trio.Process) -> None:
     """Show what the proxy has to say."""
     if proxy.stderr is not None:
         async for piece in proxy.stderr:
-            print(f"         proxy: {piece.decode(errors='replace').strip()}", flush=True)
+            for text in piece.decode(errors="replace").splitlines():
+                print(f"         proxy: {text}", flush=True)
 
 
 async def _stop(proxy: trio.Process) -> int:

@@ -25,6 +25,7 @@ from appliance.net.listen import BindError, bind, bound_address, unbind
 from appliance.proxy.access_log import open_log
 from appliance.proxy.worker import Bound, Worker
 
+from .emit import counted
 from .exits import Exit
 
 _log = logging.getLogger("meshctl")
@@ -62,9 +63,9 @@ def run(profile: str, *, check_only: bool = False) -> int:
         if log is not None:
             log.close()
     if worker.cut_off:
-        print(f"stopped with {worker.cut_off} requests cut off", file=sys.stderr)
+        print(f"stopped with {counted(worker.cut_off, 'request')} cut off", file=sys.stderr)
         return Exit.CONFLICT
-    print(f"stopped after {worker.ending.total} requests, none cut off", file=sys.stderr)
+    print(f"stopped after {counted(worker.ending.total, 'request')}, none cut off", file=sys.stderr)
     return Exit.OK
 
 
@@ -107,7 +108,7 @@ def _start_line(plan: Plan, bound: list[Bound]) -> str:
         scheme = each.plan.protocol
         where = bound_address(each.sock)
         places.append(f"{each.plan.name} {where if where.startswith('unix:') else f'{scheme}://{where}'}")
-    counts = f"{len(plan.routes)} routes, {len(plan.upstreams)} upstreams"
+    counts = f"{counted(len(plan.routes), 'route')}, {counted(len(plan.upstreams), 'upstream')}"
     return (
         f"meshctl {__version__} {plan.name} ({plan.file} {plan.digest}, {counts}) "
         f"listening: {'  '.join(places)}"
@@ -131,7 +132,8 @@ async def _obey(signals: AsyncIterator[int], worker: Worker) -> None:
         if not worker.draining:
             _notify("STOPPING=1")
             limit = worker.plan.process.drain_timeout
-            _log.info("draining %d requests, %gs left; again to stop at once", worker.in_flight, limit)
+            left = counted(worker.in_flight, "request")
+            _log.info("draining %s, %gs left; again to stop at once", left, limit)
         worker.stop()
 
 

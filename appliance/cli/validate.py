@@ -16,6 +16,7 @@ from appliance.config.diagnostic import Diagnostics, printable, summary
 from appliance.config.load import load
 from appliance.config.plan import Plan
 
+from .emit import counted
 from .exits import Exit
 
 STDIN = "<stdin>"
@@ -57,9 +58,9 @@ def _closing(name: str, plan: Plan | None, found: Diagnostics, took: float, path
         counts = summary(found.errors, found.warnings)
         return f"{printable(name)}: {counts} (checked in {max(1, round(took * 1000))} ms)"
     parts = [
-        _count(len(plan.listeners), "listener"),
-        _count(len(plan.routes), "route"),
-        _count(len(plan.upstreams), "upstream"),
+        counted(len(plan.listeners), "listener"),
+        counted(len(plan.routes), "route"),
+        counted(len(plan.upstreams), "upstream"),
     ]
     endpoints = sum(len(upstream.endpoints) for upstream in plan.upstreams)
     warned = f", {summary(0, found.warnings)}" if found.warnings else ""
@@ -75,9 +76,5 @@ def _closing(name: str, plan: Plan | None, found: Diagnostics, took: float, path
         lines += ["`meshctl run` will refuse this profile, because this version lacks:"]
         lines += [f"  {key.path}  ({key.where})" for key in refused]
     following = "" if refused or path == "-" else f"   next: meshctl run {path}"
-    lines.append(f"ok {name}: {', '.join(parts)} ({_count(endpoints, 'endpoint')}){warned}{following}")
+    lines.append(f"ok {name}: {', '.join(parts)} ({counted(endpoints, 'endpoint')}){warned}{following}")
     return "\n".join(printable(line) for line in lines)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -29,7 +29,6 @@ class BadPath(ValueError):
 
 _needs_work = re.compile(rb"[\x00-\x20#%?.\\\x7f-\xff](?:(?<!\.)|(?<=/\.)\.?(?:/|\Z))").search
 _forbidden = re.compile(rb"[\x00-\x20#?\\\x7f-\xff]").search
-_rewrite_escapes = re.compile(rb"%.{0,2}").sub
 _dot_segment = re.compile(rb"/\.\.?(?:/|\Z)").search
 _not_in_a_path = re.compile(rb"[\x00-\x20#?\\\x7f-\xff]").sub
 
@@ -46,8 +45,13 @@ def _spelling(octet: int) -> bytes:
     return bytes([octet]) if octet in _UNRESERVED else b"%%%02X" % octet
 
 
-# Every way of writing an escape, to the one that is kept: "%7e" -> "~", "%c3" -> "%C3".
-_CANONICAL = {f"%{a}{b}".encode(): _spelling(int(a + b, 16)) for a in _DIGITS for b in _DIGITS}
+# Every way of writing the digits of an escape, to the spelling that is kept: "7e" -> "~", "c3" -> "%C3".
+_CANONICAL = {
+    f"{a}{b}".encode(): _spelling(int(a + b, 16))
+    for a in _DIGITS
+    for b in _DIGITS
+    if _spelling(int(a + b, 16)) not in _REFUSED
+}
 
 
 def normalise(path: bytes) -> bytes:
@@ -64,7 +68,7 @@ def normalise(path: bytes) -> bytes:
     if bad is not None:
         raise BadPath(_sentence(bad[0][0]))
     if b"%" in path:
-        path = _rewrite_escapes(_canonical_escape, path)
+        path = _respell(path)
     return _without_dot_segments(path) if _dot_segment(path) else path
 
 
@@ -78,13 +82,14 @@ def _sentence(octet: int) -> str:
     return "The path contains a space." if octet == 0x20 else "The path contains a control character."
 
 
-def _canonical_escape(found: re.Match[bytes]) -> bytes:
-    spelling = _CANONICAL.get(found[0])
-    if spelling is None:
-        raise BadPath("The path contains a % that is not followed by two hexadecimal digits.")
-    if spelling in _REFUSED:
-        raise BadPath(_REFUSED[spelling])
-    return spelling
+def _respell(path: bytes) -> bytes:
+    first, *rest = path.split(b"%")
+    try:
+        return first + b"".join([_CANONICAL[part[:2]] + part[2:] for part in rest])
+    except KeyError as bad:
+        digits = b"%" + bad.args[0].upper()
+        why = _REFUSED.get(digits, "The path contains a % that is not followed by two hexadecimal digits.")
+        raise BadPath(why) from None
 
 
 def _without_dot_segments(path: bytes) -> bytes:

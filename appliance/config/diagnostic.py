@@ -24,7 +24,7 @@ from .codes import TITLES
 
 Severity = Literal["error", "warning"]
 
-MAX_SHOWN = 100
+MAX_SHOWN = 50
 """Diagnostics printed before the rest is only counted: more teach nothing."""
 
 _EXCERPT = 160

@@ -10,21 +10,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from .check import check
 from .compile import compile_plan, with_defaults
 from .diagnostic import Diagnostics
 from .include import Files
 from .plan import Plan
-from .read import Reader
+from .read import Reader, Value
 from .schema import PROFILE
 from .substitute import Substitution
 
 
-def load(
-    path: str, *, text: bytes | None = None, env: Mapping[str, str] | None = None
-) -> tuple[Plan | None, Diagnostics]:
-    """Read a profile; the plan is None if and only if there are errors.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of a profile.
+
+    ``written`` is the profile as it stands, ``merged`` the same with ``defaults`` copied under each
+    upstream and route; both are None where the file could not be read as a map. ``plan`` is None
+    if there are errors, or if a value is ``unknown`` here.
+    """
+
+    diagnostics: Diagnostics
+    written: Value | None = None
+    merged: Value | None = None
+    plan: Plan | None = None
+
+
+def load_profile(path: str, *, text: bytes | None = None, env: Mapping[str, str] | None = None) -> Loaded:
+    """Read a profile, with all that is known about it.
 
     ``text`` stands in for the content of the file, ``env`` for the environment.
     """
@@ -33,14 +47,23 @@ def load(
     files = Files(diagnostics, substitution.apply)
     tree = files.read(path, text)
     if tree is None:
-        return None, diagnostics
+        return Loaded(diagnostics)
     substitution.declare(tree.get("vars"))
     substitution.apply(tree)
     written = Reader(diagnostics).read(PROFILE, tree)
     if written is None:
-        return None, diagnostics
+        return Loaded(diagnostics)
     merged = with_defaults(written)
     check(written, merged, diagnostics)
-    if diagnostics.errors:
-        return None, diagnostics
-    return compile_plan(written, merged, path, files.digest, os.uname().nodename), diagnostics
+    plan = None
+    if not diagnostics.errors:
+        plan = compile_plan(written, merged, path, files.digest, os.uname().nodename)
+    return Loaded(diagnostics, written, merged, plan)
+
+
+def load(
+    path: str, *, text: bytes | None = None, env: Mapping[str, str] | None = None
+) -> tuple[Plan | None, Diagnostics]:
+    """Read a profile for its plan alone, which is None if and only if there are errors."""
+    loaded = load_profile(path, text=text, env=env)
+    return loaded.plan, loaded.diagnostics

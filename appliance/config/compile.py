@@ -16,8 +16,11 @@ from appliance.model.headers import HeaderEdits
 from appliance.routing.match import Match, TextRule
 from appliance.routing.rewrite import Redirect, Rewrite
 
+from . import compile_policy as policy
+from .compile_policy import fill
 from .plan import (
     AccessLogPlan,
+    Destination,
     EndpointPlan,
     Forward,
     ListenerLimits,
@@ -32,12 +35,12 @@ from .plan import (
     UpstreamPlan,
     UpstreamTimeouts,
 )
+from .plan_policy import MemoryPlan, UpstreamLimits
 from .read import Value
 from .unbuilt import unbuilt
 
 DEFAULT_WEIGHT = 100
 
-P = TypeVar("P", ListenerLimits, ListenerTimeouts, RouteTimeouts, UpstreamTimeouts)
 T = TypeVar("T", ListenerTimeouts, RouteTimeouts, UpstreamTimeouts)
 
 
@@ -46,15 +49,20 @@ def compile_plan(written: Value, merged: Value, file: str, digest: str, hostname
 
     ``written`` is the profile as it stands, ``merged`` the same with ``defaults`` copied under.
     """
+    upstreams = dict(_entries(merged, "upstreams"))
     return Plan(
         name=merged.get("name") or default_name(hostname),
         file=file,
         digest=digest,
         listeners=tuple(_listener(name, value) for name, value in _entries(merged, "listeners")),
-        routes=tuple(_route(value) for value in merged.get("routes") or ()),
-        upstreams=tuple(_upstream(name, value) for name, value in _entries(merged, "upstreams")),
+        routes=tuple(_route(value, upstreams) for value in merged.get("routes") or ()),
+        upstreams=tuple(_upstream(name, value) for name, value in upstreams.items()),
         process=_process(merged.find("process")),
         access_log=_access_log(merged.find("access_log")),
+        rate_limit=policy.rate_limit(merged.find("rate_limit")),
+        tracing=policy.tracing(merged.find("tracing")),
+        stats=policy.stats(merged.find("stats")),
+        tests=policy.route_tests(merged.find("tests")),
         unbuilt=unbuilt(written),
     )
 
@@ -95,26 +103,14 @@ def _entries(root: Value, name: str) -> list[tuple[str, Value]]:
     return list(found.items()) if found is not None else []
 
 
-def _filled(plan: P, value: Value | None) -> P:
-    """Give a group of plain settings with what is written put in."""
-    if value is None:
-        return plan
-    known = type(plan).__dataclass_fields__
-    return replace(plan, **{name: child.data for name, child in value.items() if name in known})
-
-
 def _timeouts(plan: T, value: Value | None) -> T:
     """The same for a group of timeouts, where a written 0 means: no limit."""
-    filled = _filled(plan, value)
+    filled = fill(plan, value)
     off = {name: inf for name in type(plan).__dataclass_fields__ if getattr(filled, name) == 0}
     return replace(filled, **off)
 
 
 def _listener(name: str, value: Value) -> ListenerPlan:
-    trusted = value.find("trust_forwarded")
-    networks: tuple[Network, ...] = tuple(
-        ip_network(child.data) for child in (trusted.values() if trusted is not None else ())
-    )
     http2 = value.get("http2")
     return ListenerPlan(
         name=name,
@@ -123,26 +119,36 @@ def _listener(name: str, value: Value) -> ListenerPlan:
         protocol=value.get("protocol") or "http",
         http2=True if http2 is None else http2,
         redirect_https=value.get("redirect") is not None,
-        limits=_filled(ListenerLimits(), value.find("limits")),
+        limits=fill(ListenerLimits(), value.find("limits")),
         timeouts=_timeouts(ListenerTimeouts(), value.find("timeouts")),
-        trust_forwarded=networks,
+        trust_forwarded=_networks(value.find("trust_forwarded")),
+        proxy_protocol=_networks(value.find("proxy_protocol", "from")),
+        tls=policy.listener_tls(value.find("tls")),
     )
 
 
-def _route(value: Value) -> RoutePlan:
+def _networks(value: Value | None) -> tuple[Network, ...]:
+    return tuple(ip_network(child.data) for child in (value.values() if value is not None else ()))
+
+
+def _route(value: Value, upstreams: dict[str, Value]) -> RoutePlan:
     return RoutePlan(
         name=value.get("name"),
         match=match_of(value.find("match")),
-        action=_action(value),
+        action=_action(value, upstreams),
         where=value.span.where,
         rewrite=Rewrite(**_texts(value.find("rewrite"))),
         request_headers=_edits(value.find("headers", "request")),
         response_headers=_edits(value.find("headers", "response")),
         timeouts=_timeouts(RouteTimeouts(), value.find("timeouts")),
+        rate_limit=policy.rate_limit(value.find("rate_limit")),
+        mirror=policy.mirror(value.find("mirror")),
+        inject=policy.inject(value.find("inject")),
+        grpc_web=bool(value.get("grpc_web")),
     )
 
 
-def _action(value: Value) -> Forward | Respond | Redirect:
+def _action(value: Value, upstreams: dict[str, Value]) -> Forward | Respond | Redirect:
     respond, redirect = value.find("respond"), value.find("redirect")
     if respond is not None:
         return Respond(
@@ -153,7 +159,23 @@ def _action(value: Value) -> Forward | Respond | Redirect:
     if redirect is not None:
         fields = _texts(redirect)
         return Redirect(**{**fields, "status": int(fields.get("status", 308))})
-    return Forward(tuple((name, weight) for name, weight, _ in destinations(value.find("to"))))
+    return Forward(
+        tuple(
+            _destination(name, weight, value, upstreams[name])
+            for name, weight, _ in destinations(value.find("to"))
+        )
+    )
+
+
+def _destination(name: str, weight: int, route: Value, upstream: Value) -> Destination:
+    own = route.find("breaker")
+    return Destination(
+        upstream=name,
+        weight=weight,
+        breaker=policy.breaker((upstream.find("breaker"), own)),
+        own_breaker=own is not None,
+        retry=policy.retry((upstream.find("retry"), route.find("retry"))),
+    )
 
 
 def destinations(to: Value | None) -> list[tuple[str, int, Value]]:
@@ -242,6 +264,13 @@ def _upstream(name: str, value: Value) -> UpstreamPlan:
         balance=value.get("balance") or "round_robin",
         protocol=value.get("protocol") or "http1",
         timeouts=_timeouts(UpstreamTimeouts(), value.find("timeouts")),
+        hash_on=value.get("hash_on"),
+        tls=policy.upstream_tls(value.find("tls")),
+        breaker=policy.breaker((value.find("breaker"),)),
+        retry=policy.retry((value.find("retry"),)),
+        limits=fill(UpstreamLimits(), value.find("limits")),
+        health=policy.health(value.find("health")),
+        slow_start=value.get("slow_start") or 0.0,
     )
 
 
@@ -253,6 +282,7 @@ def _process(value: Value | None) -> ProcessPlan:
         workers=workers if isinstance(workers, int) else 0 if workers == "auto" else 1,
         drain_timeout=ProcessPlan().drain_timeout if drain is None else drain,
         max_connections=value.get("max_connections") or 0,
+        memory=fill(MemoryPlan(), value.find("memory")),
     )
 
 

@@ -16,6 +16,22 @@ from appliance.model.headers import HeaderEdits
 from appliance.routing.match import Match
 from appliance.routing.rewrite import Redirect, Rewrite
 
+from .plan_policy import (
+    BreakerPlan,
+    HealthPlan,
+    InjectPlan,
+    ListenerTls,
+    MemoryPlan,
+    MirrorPlan,
+    RateLimitPlan,
+    RetryPlan,
+    RouteTest,
+    StatsPlan,
+    TracingPlan,
+    UpstreamLimits,
+    UpstreamTls,
+)
+
 Network = IPv4Network | IPv6Network
 
 
@@ -56,6 +72,8 @@ class ListenerPlan:
     limits: ListenerLimits = ListenerLimits()
     timeouts: ListenerTimeouts = ListenerTimeouts()
     trust_forwarded: tuple[Network, ...] = ()
+    proxy_protocol: tuple[Network, ...] = ()
+    tls: ListenerTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +89,25 @@ class RouteTimeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """One upstream that a route sends to, and the rules for what this route sends there.
+
+    They are the upstream's, with the keys that the route writes put over them. ``own_breaker``:
+    the route wrote some, and so has breakers apart from everybody else's. No breaker is None.
+    """
+
+    upstream: str
+    weight: int = 100
+    breaker: BreakerPlan | None = BreakerPlan()
+    own_breaker: bool = False
+    retry: RetryPlan = RetryPlan()
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     """Send to one of these upstreams, in proportion to the weights."""
 
-    to: tuple[tuple[str, int], ...]
+    to: tuple[Destination, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +131,10 @@ class RoutePlan:
     request_headers: HeaderEdits = HeaderEdits()
     response_headers: HeaderEdits = HeaderEdits()
     timeouts: RouteTimeouts = RouteTimeouts()
+    rate_limit: RateLimitPlan | None = None
+    mirror: MirrorPlan | None = None
+    inject: InjectPlan | None = None
+    grpc_web: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +165,13 @@ class UpstreamPlan:
     balance: str = "round_robin"
     protocol: Literal["http1", "http2", "auto"] = "http1"
     timeouts: UpstreamTimeouts = UpstreamTimeouts()
+    hash_on: str | None = None
+    tls: UpstreamTls | None = None
+    breaker: BreakerPlan | None = BreakerPlan()
+    retry: RetryPlan = RetryPlan()
+    limits: UpstreamLimits = UpstreamLimits()
+    health: HealthPlan | None = None
+    slow_start: float = 0.0
 
 
 LOG_FIELDS: Final = (
@@ -169,11 +213,15 @@ class AccessLogPlan:
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlan:
-    """Bounds of the whole process; ``max_connections`` 0 means the default, min(10000, RLIMIT_NOFILE/2)."""
+    """Bounds of the whole process.
+
+    ``workers`` 0 means one per core; ``max_connections`` 0 the default, min(10000, RLIMIT_NOFILE/2).
+    """
 
     workers: int = 1
     drain_timeout: float = 30.0
     max_connections: int = 0
+    memory: MemoryPlan = MemoryPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +245,8 @@ class Plan:
     upstreams: tuple[UpstreamPlan, ...]
     process: ProcessPlan = ProcessPlan()
     access_log: AccessLogPlan = AccessLogPlan()
+    rate_limit: RateLimitPlan | None = None
+    tracing: TracingPlan = TracingPlan()
+    stats: StatsPlan = StatsPlan()
+    tests: tuple[RouteTest, ...] = ()
     unbuilt: tuple[Unbuilt, ...] = ()

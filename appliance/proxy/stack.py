@@ -58,7 +58,7 @@ def _route_stack(
     layers.append(headers(plan.name, row.request_headers, row.response_headers))
     if row.rewrite != Rewrite():
         layers.append(rewrite(row.rewrite, row.match))
-    layers.append(balance([(clusters[name], weight) for name, weight in action.to], now))
+    layers.append(balance([(clusters[to.upstream], to.weight) for to in action.to], now))
     service: Service = forward
     for layer in reversed(layers):
         service = layer(service)

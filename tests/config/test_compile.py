@@ -10,6 +10,7 @@ from appliance.config.compile import default_name
 from appliance.config.load import load
 from appliance.config.plan import (
     AccessLogPlan,
+    Destination,
     Forward,
     Plan,
     ProcessPlan,
@@ -99,14 +100,14 @@ def test_routes() -> None:
         ("x-c", TextRule("regex", "a|b")),
     )
     assert one.match.query == (("q", TextRule("prefix", "z")),)
-    assert one.action == Forward((("app", 3), ("other", 100)))
+    assert one.action == Forward((Destination("app", 3), Destination("other", 100)))
     assert one.rewrite == Rewrite(path_prefix="/", host="inside:80")
     assert one.request_headers.set == ((b"x-edge", "é".encode()),)
     assert (one.request_headers.add, one.request_headers.remove) == (((b"x-n", b"1"),), (b"x-debug",))
     assert one.timeouts == RouteTimeouts(response=1.0, idle=120.0)
     assert two.action == Respond(404, b"no\n", ((b"x-y", b"z"),))
     assert three.action == Redirect(302, "https", "c.example", 444)
-    assert four.action == Forward((("app", 100),))
+    assert four.action == Forward((Destination("app", 100),))
 
 
 def test_defaults_are_copied_under() -> None:

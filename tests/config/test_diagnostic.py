@@ -82,11 +82,11 @@ def test_order_is_that_of_the_files_and_equal_ones_are_told_once() -> None:
 
 
 def test_a_flood_is_cut_short() -> None:
-    """After a hundred, the rest is counted."""
+    """After fifty, the rest is counted."""
     found = Diagnostics()
     for line in range(150):
         found.error("MC310", "no", Span("a.yaml", line + 1, 1))
-    assert found.render().endswith("... and 50 more\n\n")
+    assert found.render().endswith("... and 100 more\n\n")
 
 
 def test_the_json_form() -> None:

@@ -8,6 +8,7 @@ from math import inf
 
 from appliance.config.plan import (
     AccessLogPlan,
+    Destination,
     EndpointPlan,
     Forward,
     ListenerLimits,
@@ -80,7 +81,7 @@ def route(
     **rest: object,
 ) -> RoutePlan:
     """Give a route; an action that is a name forwards there."""
-    action = Forward(((action, 1),)) if isinstance(action, str) else action
+    action = Forward((Destination(action),)) if isinstance(action, str) else action
     timeouts = RouteTimeouts(request=request, response=response, idle=idle)
     return replace(RoutePlan(name, match, action, WHERE, timeouts=timeouts), **rest)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from appliance.config.plan import Forward
+from appliance.config.plan import Destination, Forward
 from tests.kit.origin import Origin, sized
 from tests.kit.plans import plan, route, upstream
 from tests.kit.proxy import running
@@ -13,7 +13,7 @@ from tests.kit.proxy import running
 def split(*to: tuple[str, int]) -> tuple[dict[str, Origin], object]:
     origins = {"10.0.0.1:80": Origin(sized(b"blue")), "10.0.0.2:80": Origin(sized(b"green"))}
     upstreams = (upstream("blue", "10.0.0.1:80"), upstream("green", "10.0.0.2:80"))
-    return origins, plan(route(Forward(to)), upstreams=upstreams)
+    return origins, plan(route(Forward(tuple(Destination(*each) for each in to))), upstreams=upstreams)
 
 
 async def test_a_route_shares_among_upstreams_by_weight(autojump_clock: object) -> None:

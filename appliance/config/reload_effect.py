@@ -99,12 +99,6 @@ EFFECTS: Final[tuple[tuple[str, tuple[Kind, ...], Effect], ...]] = (
 )
 
 
-def rank(effect: Effect) -> int:
-    """Give the place of an effect in reports: as in the table, restarts behind all others."""
-    order = list(dict.fromkeys(row for _, _, row in EFFECTS))
-    return order.index(effect) + {"reload": 0, "never": 1000, "restart": 2000}[effect.when]
-
-
 def effect_of(kind: Kind, steps: tuple[str, ...]) -> Effect:
     """Give what a reload does about a change of this kind at this path; KeyError for no path of a profile."""
     for pattern, kinds, effect in EFFECTS:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.config.reload_effect import EFFECTS, effect_of, rank
+from appliance.config.reload_effect import EFFECTS, effect_of
 from appliance.config.schema import PROFILE
 from appliance.config.schema_types import ByShape, ListOf, MapOf, Object, Type
 
@@ -86,9 +86,3 @@ def test_no_row_is_out_of_reach() -> None:
                 p in ("*", q) for p, q in zip(prefix, parts, strict=False)
             )
             assert not (covers and set(kinds) <= set(theirs)), (pattern, above)
-
-
-def test_restarts_rank_last() -> None:
-    """A report ends with what is left to do."""
-    ranks = {effect.when: rank(effect) for _, _, effect in EFFECTS}
-    assert ranks["reload"] < ranks["never"] < ranks["restart"]

@@ -1,32 +1,17 @@
-"""Whether routes lead somewhere, can be reached, and leave each other time.
+"""Whether routes have names of their own, lead somewhere, and leave their upstreams time.
 
-A route that no request can reach is an error: its author believes in a rule that is not there. One
-route hides another if it asks for less: each of its conditions is absent or follows from a
-condition of the later one. That is decided for a pair, by part:
-
-    hosts      the later one's are among the earlier one's, or below one of its wildcards
-    path       equal; or under the earlier one's prefix, by whole segments
-    methods    the later one's are among the earlier one's
-    headers    every rule of the earlier one stands in the later one, word for word
-
-Several routes that only together hide a later one are not found, nor is what a regular expression
-covers beyond one that is equal; so an error is always right. Candidates are looked up by path, not
-tried in pairs, since a profile may have thousands of routes.
+Whether they can be reached is a question of its own: ``check_reach``.
 """
 
 from __future__ import annotations
 
 from appliance.model.units import format_duration
-from appliance.routing.match import Match
-from appliance.routing.path import normalise, prefix_key, written
 
-from .compile import destinations, match_of
+from .check_reach import check_reach
+from .compile import destinations
 from .diagnostic import Diagnostics, Edit, Related
-from .nodes import Listing, Mapping
 from .read import Value, owner
 from .read_scalar import nearest
-
-Keyed = tuple[str, bytes]
 
 
 def check_routes(root: Value, diagnostics: Diagnostics) -> None:
@@ -34,7 +19,7 @@ def check_routes(root: Value, diagnostics: Diagnostics) -> None:
     routes: list[Value] = root.get("routes") or []
     upstreams = dict(root.find("upstreams").data) if root.find("upstreams") is not None else {}  # type: ignore[union-attr]
     _names(routes, diagnostics)
-    _reachable(routes, diagnostics)
+    check_reach(routes, diagnostics)
     for route in routes:
         _targets(route, upstreams, diagnostics)
         _times(route, upstreams, diagnostics)
@@ -156,85 +141,3 @@ def _tests(root: Value, routes: list[Value], upstreams: dict[str, Value], diagno
                     fix=(Edit(wanted.span, close),) if close else (),
                     path=wanted.path,
                 )
-
-
-def _reachable(routes: list[Value], diagnostics: Diagnostics) -> None:
-    by_path: dict[Keyed, list[tuple[Match, Value]]] = {}
-    for route in routes:
-        block = route.find("match")
-        if not _whole(route, block):
-            continue  # part of it could not be read, so it looks wider than it is
-        match = match_of(block)
-        above = next(
-            (
-                earlier
-                for key in _places(match)
-                for other, earlier in by_path.get(key, ())
-                if covers(other, match)
-            ),
-            None,
-        )
-        if above is None:
-            by_path.setdefault(_own_place(match), []).append((match, route))
-            continue
-        diagnostics.error(
-            "MC403",
-            f"{owner(route.path)} can never be reached: {owner(above.path)} above takes all its requests",
-            (route.find("name") or route).span,
-            label="never reached",
-            help="the first match wins: move it up, or make the route above ask for more",
-            related=(Related("takes them all", (above.find("name") or above).span),),
-            path=route.path,
-        )
-
-
-def _whole(route: Value, block: Value | None) -> bool:
-    """Whether everything that the route's `match` says has been read."""
-    if block is None:
-        return isinstance(route.node, Mapping) and route.node.get("match") is None
-    return _all_read(block)
-
-
-def _all_read(value: Value) -> bool:
-    if isinstance(value.data, dict):
-        complete = isinstance(value.node, Mapping) and len(value.node.entries) == len(value.data)
-        return complete and all(_all_read(child) for child in value.data.values())
-    if isinstance(value.data, list):
-        complete = isinstance(value.node, Listing) and len(value.node.items) == len(value.data)
-        return complete and all(_all_read(child) for child in value.data)
-    return True
-
-
-def _own_place(match: Match) -> Keyed:
-    """Give the key under which a match is filed: its kind of path, and the path."""
-    if match.path is not None:
-        return "path", normalise(written(match.path))
-    if match.path_regex is not None:
-        return "regex", match.path_regex.encode()
-    return "prefix", prefix_key(match.path_prefix or "/")
-
-
-def _places(match: Match) -> list[Keyed]:
-    """Give the keys under which something that covers the match could be filed."""
-    kind, path = own = _own_place(match)
-    if kind == "regex":
-        return [own, ("prefix", b"")]
-    slashes = [index for index, octet in enumerate(path) if octet == 0x2F]
-    return [own, ("prefix", path), *(("prefix", path[:index]) for index in slashes)]
-
-
-def covers(wide: Match, narrow: Match) -> bool:
-    """Whether hosts, methods, headers and query of ``wide`` hold wherever those of ``narrow`` do."""
-    if wide.hosts and not (narrow.hosts and all(_host_covered(host, wide.hosts) for host in narrow.hosts)):
-        return False
-    if wide.methods and not (narrow.methods and set(narrow.methods) <= set(wide.methods)):
-        return False
-    return set(wide.headers) <= set(narrow.headers) and set(wide.query) <= set(narrow.query)
-
-
-def _host_covered(host: str, hosts: tuple[str, ...]) -> bool:
-    return any(
-        host == other
-        or (other.startswith("*.") and host.removeprefix("*").endswith(other[1:]) and host != other[2:])
-        for other in hosts
-    )

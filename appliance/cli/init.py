@@ -101,12 +101,14 @@ def _report(folder: Path, template: str, files: dict[str, str], same: set[str]) 
     about = {
         PROFILE: f"the profile ({template})",
         SCHEMA: "for editors: completion, and checks while you type",
+        "tls/example.crt": "an example, for trying only",
+        "tls/example.key": "its key, which everyone has",
+        "tls/README.md": "how to make a pair of your own",
     }
     shown = {name: str(folder / name) for name in files}
     width = max(map(len, shown.values()))
     for name, path in shown.items():
-        what = about.get(name, "an example, for trying only" if name.endswith((".crt", ".key")) else "")
-        print(f"{'as it was' if name in same else 'wrote':<9} {path:<{width}}  {what}".rstrip())
+        print(f"{'as it was' if name in same else 'wrote':<9} {path:<{width}}  {about[name]}")
     path = shown[PROFILE]
     plan, _ = load(path)
     steps = [(f"meshctl validate {path}", "check it after each change")]

@@ -215,6 +215,28 @@ def test_a_route_over_several_upstreams_is_compared_with_each() -> None:
     ]
 
 
+def test_what_a_route_repeats_of_its_upstream_is_no_change() -> None:
+    """However deep it stands."""
+    base = edited(("127.0.0.1:2]", "127.0.0.1:2], retry: {backoff: {base: 10ms}, budget: {floor: 9/s}}"))
+    for block in ("{backoff: {base: 10ms}}", "{budget: {floor: 9/s, ratio: 20%}, max_retries: 2}"):
+        again = edited(("path: /b}, to: app", f"path: /b}}, to: app, retry: {block}"), base=base)
+        assert told(base, again) == []
+    less = edited(("path: /b}, to: app", "path: /b}, to: app, retry: {backoff: {base: 5ms}}"), base=base)
+    assert told(base, less) == ["~ routes.b.retry.backoff.base: 10ms (default) → 5ms"]
+
+
+def test_the_breaker_of_a_route() -> None:
+    """Its rules count over those of its upstream; it can be off, and on again."""
+    base = edited(("127.0.0.1:2]", "127.0.0.1:2], breaker: {open_for: 9s}"))
+    own, off, more = (
+        edited(("path: /b}, to: app", f"path: /b}}, to: app, breaker: {block}"), base=base)
+        for block in ("{window: 5s}", "false", "{window: 5s, open_for: 9s, max_open_for: 9000ms}")
+    )
+    assert told(base, own) == ["+ routes.b.breaker: {window: 5s}"]
+    assert told(own, off) == ["~ routes.b.breaker: {window: 5s} → false"]
+    assert told(own, more) == []
+
+
 def test_places_are_in_both_files() -> None:
     """At the key; a default has none."""
     (change,) = changes(edited(("127.0.0.1:3]", "127.0.0.1:3], timeouts: {connect: 1s}")), BASE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -268,7 +269,14 @@ def _told(lines: list[Line], width: int, paint: Paint) -> list[str]:
 
 
 def _folded(text: str, room: int) -> list[str]:
-    return textwrap.wrap(text, max(20, room), break_long_words=False, break_on_hyphens=False) or [""]
+    """Break a text between its clauses; a clause that is too long in itself, between words."""
+    lines: list[str] = []
+    for clause in re.split(r"(?<=;) ", text):
+        if lines and len(lines[-1]) + 1 + len(clause) <= room:
+            lines[-1] += f" {clause}"
+        else:
+            lines += textwrap.wrap(clause, room, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]
 
 
 def _document(

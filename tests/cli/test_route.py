@@ -48,8 +48,8 @@ rate limit  1000/s burst 2000 by client_ip, before routing; here 2001:db8:1:2::/
 upstream    payments, round_robin over 3 endpoints
 tries       1 (retry.max_retries: 0)
 timeouts    response 15s · idle 60s (streams 5m) · connect 2s · per try 5s
-breaker     its own, on each endpoint: 3 failures in a row, or 50% of >= 20 in 10s; open 30s, then 2
-            probes
+breaker     its own, on each endpoint: 3 failures in a row, or 50% of >= 20 in 10s;
+            open 30s, then 2 probes
 """
 PAY = "http://shop.example.com:8080/pay/17"
 

@@ -196,7 +196,7 @@ def ask(
         elif name not in _HOP:
             kept.append((name, value))
     question = Question(
-        host.removesuffix(".").encode(),
+        host.encode(),
         _path(found[3]),
         method.encode(),
         tuple(kept),

@@ -76,7 +76,7 @@ def _host(match: Match, host: bytes) -> list[_Part]:
     for wanted in match.hosts:
         if wanted == name:
             return [(True, f"host {name}")]
-        if wanted.startswith("*.") and host_covers(wanted, name):
+        if host_covers(wanted, name):
             return [(True, f"host {name} under {wanted}")]
     if not name:
         return [(False, f"the request names no host, must be {_either(match.hosts)}")]

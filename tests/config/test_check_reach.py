@@ -173,9 +173,12 @@ def test_a_lost_route_is_not_blamed_for_others() -> None:
     ]
 
 
-def test_the_first_of_several_is_named() -> None:
+@pytest.mark.parametrize(
+    "above", [["path_regex: '/[ab]'", "path_prefix: /a"], ["path_prefix: /a", "path_regex: '/[ab]'"]]
+)
+def test_the_first_of_several_is_named(above: list[str]) -> None:
     """It is the one that gets the requests, wherever it is filed."""
-    ((_, message),) = said("path_regex: '/[ab]'", "path_prefix: /a", "path: /a")
+    ((_, message),) = said(*above, "path: /a")
     assert "route `a` above" in message
 
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from appliance.model.address import Where
 
 from .codes import TITLES
+from .secrets import blanked, without_users
 
 Severity = Literal["error", "warning"]
 
@@ -91,14 +92,31 @@ class Diagnostics:
         self._found: dict[tuple[str, Span, str], Diagnostic] = {}
         self._lines: dict[str, list[str]] = {}
         self._order: dict[str, int] = {}
+        self._parsed: set[str] = set()
+        self._hidden: dict[str, list[Span]] = {}
 
     def add_source(self, file: str, text: str) -> None:
         """Keep the text of a file, from which excerpts are cut; files are shown in this order."""
         self._order.setdefault(file, len(self._order))
         self._lines[file] = text.split("\n")
 
+    def parsed(self, file: str) -> None:
+        """Note that the secrets of a file are known by ``hide``, so that none need be guessed at."""
+        self._parsed.add(file)
+
+    def hide(self, span: Span) -> None:
+        """Blank what stands there in every excerpt."""
+        self._hidden.setdefault(span.file, []).append(span)
+
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a problem, once, however often an alias leads to it."""
+        if "@" in diagnostic.message or "@" in diagnostic.help:
+            diagnostic = replace(
+                diagnostic,
+                message=without_users(diagnostic.message),
+                help=without_users(diagnostic.help),
+                fix=tuple(edit for edit in diagnostic.fix if "@" not in edit.text),
+            )
         key = (diagnostic.code, diagnostic.span, diagnostic.message)
         self._found.setdefault(key, diagnostic)
 
@@ -163,7 +181,7 @@ class Diagnostics:
         paint, colour = style
         if not lines[span.line - 1].strip():
             return []
-        text = lines[span.line - 1].rstrip()
+        text = self._without_secrets(span.file, span.line, lines[span.line - 1].rstrip())
         start = min(span.column - 1, len(text))
         end = span.end_column - 1 if span.end_line == span.line else len(text)
         end = max(min(end, len(text)), start + 1)
@@ -177,6 +195,17 @@ class Diagnostics:
             paint(f"{span.line:>{width}} |", "gutter") + f" {_one_line(lead + body)}".rstrip(),
             paint(f"{'':>{width}} |", "gutter") + f" {' ' * _columns(before)}{paint(under, colour)}",
         ]
+
+    def _without_secrets(self, file: str, line: int, text: str) -> str:
+        """Give a line of a file with what must not be shown blanked, its length kept."""
+        if file not in self._parsed:
+            text = blanked(text)
+        for span in self._hidden.get(file, ()):
+            if span.line <= line <= span.end_line:
+                start = span.column - 1 if line == span.line else 0
+                end = span.end_column - 1 if line == span.end_line else len(text)
+                text = text[:start] + re.sub(r"\S", "*", text[start:end]) + text[end:]
+        return without_users(text)
 
     def as_json(self, profile: str) -> dict[str, Any]:
         """Give the document ``meshctl.validate/1``."""

@@ -104,7 +104,7 @@ class Files:
         patterns = wanted.items if isinstance(wanted, Listing) else [wanted]
         parts = []
         for pattern in patterns:
-            if not isinstance(pattern, Scalar) or not pattern.value or pattern.failed:
+            if not isinstance(pattern, Scalar) or not pattern.value or pattern.failed or pattern.unknown:
                 continue  # the schema tells what is wrong with it
             for path in self._matching(pattern):
                 if len(self._seen) >= MAX_FILES:

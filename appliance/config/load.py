@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .check import check
 from .compile import compile_plan, with_defaults
 from .diagnostic import Diagnostics
+from .hide import hide_secrets
 from .include import Files
 from .plan import Plan
 from .read import Reader, Value
@@ -28,26 +29,35 @@ class Loaded:
 
     ``written`` is the profile as it stands, ``merged`` the same with ``defaults`` copied under each
     upstream and route; both are None where the file could not be read as a map. ``plan`` is None
-    if there are errors, or if a value is ``unknown`` here.
+    if there are errors, or if values are ``unknown`` because their source was not to be asked.
     """
 
     diagnostics: Diagnostics
     written: Value | None = None
     merged: Value | None = None
     plan: Plan | None = None
+    unknown: int = 0
 
 
-def load_profile(path: str, *, text: bytes | None = None, env: Mapping[str, str] | None = None) -> Loaded:
+def load_profile(
+    path: str,
+    *,
+    text: bytes | None = None,
+    env: Mapping[str, str] | None = os.environ,
+    files: bool = True,
+) -> Loaded:
     """Read a profile, with all that is known about it.
 
-    ``text`` stands in for the content of the file, ``env`` for the environment.
+    ``text`` stands in for the content of the file. Without ``env`` (None) or ``files``, what the
+    environment or the files of `${file:...}` would give is taken as unknown.
     """
     diagnostics = Diagnostics()
-    substitution = Substitution(os.environ if env is None else env, diagnostics)
-    files = Files(diagnostics, substitution.apply)
-    tree = files.read(path, text)
+    substitution = Substitution(env, diagnostics, files=files)
+    reader = Files(diagnostics, substitution.apply)
+    tree = reader.read(path, text)
     if tree is None:
         return Loaded(diagnostics)
+    hide_secrets(tree, diagnostics)
     substitution.declare(tree.get("vars"))
     substitution.apply(tree)
     written = Reader(diagnostics).read(PROFILE, tree)
@@ -56,14 +66,17 @@ def load_profile(path: str, *, text: bytes | None = None, env: Mapping[str, str]
     merged = with_defaults(written)
     check(written, merged, diagnostics)
     plan = None
-    if not diagnostics.errors:
-        plan = compile_plan(written, merged, path, files.digest, os.uname().nodename)
-    return Loaded(diagnostics, written, merged, plan)
+    if not diagnostics.errors and not substitution.unknown:
+        plan = compile_plan(written, merged, path, reader.digest, os.uname().nodename)
+    return Loaded(diagnostics, written, merged, plan, substitution.unknown)
 
 
 def load(
     path: str, *, text: bytes | None = None, env: Mapping[str, str] | None = None
 ) -> tuple[Plan | None, Diagnostics]:
-    """Read a profile for its plan alone, which is None if and only if there are errors."""
-    loaded = load_profile(path, text=text, env=env)
+    """Read a profile for its plan alone, which is None if and only if there are errors.
+
+    ``env`` stands in for the environment of the process.
+    """
+    loaded = load_profile(path, text=text, env=os.environ if env is None else env)
     return loaded.plan, loaded.diagnostics

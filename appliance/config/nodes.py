@@ -17,8 +17,9 @@ class Scalar:
 
     ``value`` is what it means after substitution, ``written`` what stands in the file, for
     messages. ``plain`` says that it was not quoted. ``foreign`` says that part of the value came
-    from the environment or another file and must not be shown; ``failed`` that its substitution did,
-    which has been told already.
+    from the environment or another file and must not be shown; ``secret`` that what is written must
+    not be either. ``failed``: its substitution did, which has been told already. ``unknown``: what it
+    stands for is not known here, and so nothing about it can be checked.
     """
 
     span: Span
@@ -26,7 +27,9 @@ class Scalar:
     written: str
     plain: bool = True
     foreign: bool = False
+    secret: bool = False
     failed: bool = False
+    unknown: bool = False
 
     @property
     def empty(self) -> bool:

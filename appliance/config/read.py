@@ -16,6 +16,7 @@ from .codes import TITLES
 from .diagnostic import MAX_SHOWN, Diagnostics, Edit, Related, Span
 from .nodes import Listing, Mapping, Node, Scalar, shape
 from .read_scalar import Unreadable, nearest, read_scalar, words
+from .secrets import HIDDEN
 from .source import replacement
 
 
@@ -77,6 +78,8 @@ def shown(node: Node) -> str:
     """Give a node as a message shows it: as written, on one line, shortened."""
     if not isinstance(node, Scalar):
         return shape(node)
+    if node.secret:
+        return HIDDEN
     text = " ".join(node.written.split())
     if not text:
         return '""'
@@ -144,13 +147,18 @@ class Reader:
         message = f"`{name}` must be {expected}, but is {shape(node)}"
         advice = ""
         fix: tuple[Edit, ...] = ()
-        if isinstance(node, Scalar) and expected == "a list" and "\n" not in node.written:
+        if (
+            isinstance(node, Scalar)
+            and expected == "a list"
+            and "\n" not in node.written
+            and not node.foreign
+        ):
             advice = f"write [{node.written}]"
             fix = (Edit(node.span, f"[{node.written}]"),) if node.plain else ()
         self._diagnostics.error("MC201", message, node.span, help=advice, fix=fix, path=path)
 
     def _scalar(self, kind: t.Leaf, node: Scalar, path: str, key: Scalar | None) -> Value | None:
-        if node.failed:
+        if node.failed or node.unknown:
             return None
         text = node.value
         if node.empty:
@@ -167,7 +175,8 @@ class Reader:
     def _unreadable(self, problem: Unreadable, node: Scalar, path: str) -> None:
         if node.foreign:
             title = TITLES[problem.code]
-            message = f"what `{shown(node)}` stands for does not fit here: {title[0].lower()}{title[1:]}"
+            what = "this value, which is not shown," if node.secret else f"what `{shown(node)}` stands for"
+            message = f"{what} does not fit here: {title[0].lower()}{title[1:]}"
             self._diagnostics.error(problem.code, message, node.span, path=path)
             return
         instead = problem.instead

@@ -10,6 +10,9 @@ Only values that YAML has already parsed are substituted, never keys and never t
 what comes in is always one piece of text and cannot add a key or end a string. What a substitution
 gives is not looked at again. A value from the environment or a file is marked as foreign, and from
 then on only its `${...}` is shown to anybody.
+
+A profile can be checked far from the machine that it is for. Then the environment is not looked at,
+or files are not, and what would have come from there is unknown: no error, and nothing to check.
 """
 
 from __future__ import annotations
@@ -29,10 +32,19 @@ _PARTS = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:[-?])(.*))?", re.ASCII | re.D
 
 
 class Substitution:
-    """One profile's scope: its environment, its `vars`, and the directory that files are relative to."""
+    """One profile's scope: its environment, its `vars`, and the directory that files are relative to.
 
-    def __init__(self, env: MappingType[str, str], diagnostics: Diagnostics) -> None:
-        self._env = env
+    An ``env`` of None is an environment that is not known; so are the contents of files without
+    ``files``. ``unknown`` counts the values that could not be had for that.
+    """
+
+    def __init__(
+        self, env: MappingType[str, str] | None, diagnostics: Diagnostics, *, files: bool = True
+    ) -> None:
+        self._env: MappingType[str, str] = {} if env is None else env
+        self._env_known = env is not None
+        self._files_known = files
+        self.unknown = 0
         self._diagnostics = diagnostics
         self._vars: dict[str, Scalar] = {}
         self._done: set[int] = set()
@@ -73,6 +85,8 @@ class Substitution:
             return ""
         if inner.startswith("file:"):
             scalar.foreign = True
+            if not self._files_known:
+                return self._unknown(scalar)
             return self._file(scalar, inner.removeprefix("file:"), path)
         parts = _PARTS.fullmatch(inner)
         if parts is None:
@@ -95,6 +109,8 @@ class Substitution:
             return known.value
         if operator == ":-":
             return str(rest)
+        if not self._env_known:
+            return self._unknown(scalar)
         close = nearest(name, list(self._vars))
         told = f"`{name}` is not set{f': {rest}' if rest else ''}"
         advice = (
@@ -103,6 +119,11 @@ class Substitution:
             else (f"set it in the environment or under `vars`, or write ${{{name}:-fallback}}")
         )
         self._error("MC404", scalar, path, told, advice)
+        return ""
+
+    def _unknown(self, scalar: Scalar) -> str:
+        self.unknown += not scalar.unknown
+        scalar.foreign = scalar.unknown = True
         return ""
 
     def _file(self, scalar: Scalar, name: str, path: str) -> str:

@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from .diagnostic import Diagnostic, Edit, Related, Span
+from .secrets import blanked
 
 _BEFORE = r"(?:^|(?<=[\s\[,{]))"
 _STAR = re.compile(_BEFORE + r"\*[^\s,\]}\"']*")
@@ -111,7 +112,8 @@ def _trap(line: str, file: str, number: int) -> Diagnostic | None:
         span = Span(file, number, start + 1, number, end + 1)
         written = line[start:end]
         fix: tuple[Edit, ...] = ()
-        if advice == "quote" and '"' not in written and "\\" not in written:
+        readable = '"' not in written and "\\" not in written and blanked(line) == line
+        if advice == "quote" and readable:
             advice, fix = f'quote it: "{written}"', (Edit(span, f'"{written}"'),)
         elif advice == "quote":
             advice = "quote it"

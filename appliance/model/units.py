@@ -317,7 +317,7 @@ def _host_port(whole: str, text: str, *, bind: bool) -> tuple[str, int]:
     """Part and check ``host:port``; ``whole`` is what the message shows."""
     scheme = _SCHEME.fullmatch(text)
     if scheme:
-        bare = scheme[2].split("/")[0]
+        bare = scheme[2].split("/")[0].rpartition("@")[2]
         raise UnitError(
             whole, f"has a scheme ({scheme[1]}://), but an address is host:port", *([bare] if bare else [])
         )

@@ -1,0 +1,39 @@
+"""The secrets of a tree: marked, so that messages leave them out, and blanked in excerpts.
+
+A scalar counts by the name that it stands under: the nearest key, or the one above it where the
+key only says how to compare (`authorization: {prefix: ...}`). A value that is nothing but a
+substitution gives nothing away and stays readable.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .diagnostic import Diagnostics
+from .nodes import Listing, Mapping, Node
+from .secrets import is_secret_name
+
+_COMPARES = frozenset({"exact", "prefix", "contains", "regex"})
+_WORD = re.compile(r"[\w.-]+")
+_SUBSTITUTION = re.compile(r"(?:\w+ )?\$\{(?:\w+|file:[^{}]*)\}")
+
+
+def hide_secrets(tree: Node, diagnostics: Diagnostics) -> None:
+    """Mark every secret of a tree that has not been substituted yet."""
+    waiting: list[tuple[Node, bool]] = [(tree, False)]
+    seen: set[tuple[int, bool]] = set()
+    while waiting:
+        node, secret = waiting.pop()
+        if (id(node), secret) in seen:
+            continue
+        seen.add((id(node), secret))
+        if isinstance(node, Mapping):
+            diagnostics.parsed(node.span.file)
+            for key, value in node.entries:
+                told = any(is_secret_name(word) for word in _WORD.findall(key.value))
+                waiting.append((value, told or (secret and key.value in _COMPARES)))
+        elif isinstance(node, Listing):
+            waiting += [(item, secret) for item in node.items]
+        elif secret and not node.empty and not _SUBSTITUTION.fullmatch(node.written):
+            node.foreign = node.secret = True
+            diagnostics.hide(node.span)

@@ -1,0 +1,44 @@
+"""What must not be shown to whoever reads the output of a command.
+
+A profile should take its secrets from files or the environment, and what comes from there is never
+shown. Some are written into it all the same, and a checker whose output lands in a build log must
+not be what spreads them. So a value is a secret if the name it stands under says so
+(`authorization`, `x-api-key`, `DB_PASSWORD`), and so is whatever stands between `//` and `@` of a URL.
+
+Where a file is parsed, ``hide`` finds such values in the tree. A file that is no YAML still gets
+excerpts, so here is a net for single lines, too; it rather blanks too much.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAME = (
+    r"[\w.-]*(?:authorization|cookie|api[-_]?key|token|secret|passw(?:or)?d|passphrase|credential)s?[\w.-]*"
+)
+_SECRET = re.compile(_NAME, re.IGNORECASE)
+_HARMLESS = re.compile(r".*[_-](?:file|path|name|url)", re.IGNORECASE)
+_IN_A_LINE = re.compile(
+    rf"(?<![\w.-])(?P<name>{_NAME})[^\w:,]*:[^\w$]*\s[^\w$]*(?P<value>\S.*)", re.IGNORECASE
+)
+_USER = re.compile(r"(?<=//)[^/@\s]+(?=@)")
+
+HIDDEN = "***"
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether the value under a key, header or variable of this name is not to be shown."""
+    return bool(_SECRET.fullmatch(name)) and not _HARMLESS.fullmatch(name)
+
+
+def without_users(text: str) -> str:
+    """Give ``text`` with the user and password of every URL blanked, its length kept."""
+    return _USER.sub(lambda found: "*" * len(found[0]), text) if "@" in text else text
+
+
+def blanked(line: str) -> str:
+    """Give a line of a file with everything behind the name of a secret blanked, its length kept."""
+    found = _IN_A_LINE.search(line)
+    if found is None or not is_secret_name(found["name"]) or found["value"].startswith("${"):
+        return line
+    return line[: found.start("value")] + re.sub(r"\S", "*", found["value"])

@@ -1,0 +1,45 @@
+"""Names that tell of a secret, and lines that carry one."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.config.secrets import blanked, is_secret_name, without_users
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorization", "Cookie", "set-cookie", "x-api-key", "DB_PASSWORD", "apikey", "X-Auth-Token", "secret"],
+)
+def test_names_of_secrets(name: str) -> None:
+    """Whatever their case and what is around them."""
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["token_file", "key", "cert", "x-tier", "host", "SECRET_PATH", "path"])
+def test_names_that_give_nothing_away(name: str) -> None:
+    """A path to a secret is not the secret."""
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("  authorization: Bearer abc", "  authorization: ****** ***"),
+        ('set: {"x-api-key": "abc def"', 'set: {"x-api-key": "*** ****'),
+        ("token_file: stats.token", "token_file: stats.token"),
+        ("hash_on: cookie:sid", "hash_on: cookie:sid"),
+        ("cookie: ${SID}", "cookie: ${SID}"),
+        ("redact: [authorization, cookie]", "redact: [authorization, cookie]"),
+    ],
+)
+def test_lines(line: str, shown: str) -> None:
+    """What follows the name is blanked, and every column stays where it was."""
+    assert blanked(line) == shown
+    assert len(blanked(line)) == len(line)
+
+
+def test_users_of_urls() -> None:
+    """The host stays."""
+    assert without_users("go to http://me:pw@h/x") == "go to http://*****@h/x"
+    assert without_users("a@b") == "a@b"

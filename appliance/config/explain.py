@@ -135,12 +135,15 @@ def _step_fits(pattern: str, step: str) -> bool:
 
 
 def also_at(place: Place) -> list[str]:
-    """Give the paths of the other places where the same declaration stands."""
+    """Give the paths of the other places where the same declaration, or the same block, stands."""
     return [other.path for other in places() if place.key is not None and _same(other, place)]
 
 
 def _same(one: Place, other: Place) -> bool:
-    return one is not other and one.key is other.key and one.path != other.path
+    if one is other or one.key is None:
+        return False
+    shared = one.type is other.type and isinstance(one.type, (t.Object, t.ByShape))
+    return one.key is other.key or shared
 
 
 def codes_of(place: Place) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,11 +123,13 @@ def _code(code: str) -> str:
     return text
 
 
+@cache
 def _link(path: str) -> str:
     """Give a key with a link to the section that tells of it."""
-    here = next(place for place in places() if place.path == path)
+    by_steps = {place.steps: place for place in places()}
+    here = _place(path)
     for end in range(len(here.steps), -1, -1):
-        above = next(place for place in places() if place.steps == here.steps[:end])
+        above = by_steps[here.steps[:end]]
         block = next((b for kind in _blocks(above.type) if (b := section_of(kind))), None)
         if block is not None:
             return f"[`{path}`](profile.md#{slug(block['title'])})"
@@ -147,18 +150,28 @@ def _blocks(kind: t.Type) -> Iterator[t.Object]:
 def section_of(kind: t.Object) -> dict[str, Any] | None:
     """Give the section that tells of a block: its own, or one in which all of its keys stand."""
     keys = {id(key) for key in kind.keys.values()}
-    for block in explanations()["block"]:
-        if any(keys <= {id(key) for key in own.keys.values()} for own in _blocks(_place(block).type)):
-            return dict(block)
+    for block, known in _sections():
+        if keys <= known:
+            return block
     return None
 
 
-def _place(block: dict[str, Any]) -> Place:
-    return next(place for place in places() if place.path == block["path"])
+@cache
+def _sections() -> tuple[tuple[dict[str, Any], set[int]], ...]:
+    """Give each section with the identities of the keys in its block."""
+    return tuple(
+        (block, {id(key) for own in _blocks(_place(block["path"]).type) for key in own.keys.values()})
+        for block in explanations()["block"]
+    )
+
+
+@cache
+def _place(path: str) -> Place:
+    return next(place for place in places() if place.path == path)
 
 
 def _level(block: dict[str, Any]) -> int:
-    return 2 if sum(step not in ("*", "**", "[*]") for step in _place(block).steps) < 2 else 3
+    return 2 if sum(step not in ("*", "**", "[*]") for step in _place(block["path"]).steps) < 2 else 3
 
 
 def _contents() -> str:
@@ -187,7 +200,7 @@ def _instead(kind: t.Leaf, text: str) -> str:
 
 
 def _section(block: dict[str, Any]) -> str:
-    place = _place(block)
+    place = _place(block["path"])
     kind = next(_blocks(place.type))
     others = [
         other.path

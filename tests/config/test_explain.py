@@ -195,6 +195,13 @@ def test_an_explanation_says_type_range_default_neighbours_and_codes() -> None:
     assert "required  yes\n" in text
 
 
+def test_a_block_that_stands_elsewhere_too_says_where() -> None:
+    """Also where its one line differs, as for a limit of all requests and of a route."""
+    assert key_facts("rate_limit")[0]["also_at"] == ["defaults.route.rate_limit", "routes.*.rate_limit"]
+    assert key_facts("routes.all.headers.request")[0]["also_at"][-1] == "routes.*.headers.response"
+    assert key_facts("listeners.web.bind")[0]["also_at"] == []
+
+
 def test_a_block_shows_each_of_its_shapes_and_its_keys() -> None:
     """`breaker` may be false or a block."""
     text = explain_key("upstreams.app.breaker")
@@ -212,8 +219,8 @@ def test_what_this_version_does_not_act_on_is_said_from_the_flags() -> None:
         text = explain_key(place.path)
         assert text is not None
         assert (" ".join(NOT_ACTED_ON.split()) in " ".join(text.split())) == (not place.built), place.path
-        if place.key is not None and not place.key.built:
-            assert not place.built
+        above = [each for each in places() if place.steps[: len(each.steps)] == each.steps]
+        assert place.built == all(each.key is None or each.key.built for each in above), place.path
 
 
 def test_codes_are_found_in_any_case_and_others_are_not() -> None:

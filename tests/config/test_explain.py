@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def test_every_code_is_explained_in_two_to_five_sentences(code: str) -> None:
     text = code_facts(code)["text"]  # type: ignore[index]
     assert 2 <= len(re.findall(r"[.?](?= [A-Z`$]|$)", text)) <= 6
     assert explain_code(code).startswith(f"{code}: {TITLES[code]}\n\n")  # type: ignore[union-attr]
+
+
+def test_severities_are_those_of_the_source() -> None:
+    """Where a check says `error` or `warning` of a code, its explanation says the same."""
+    package = Path(__file__).parents[2] / "appliance" / "config"
+    for path in package.glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args:
+                code, severity = getattr(call.args[0], "value", None), call.func.attr
+                if code in TITLES and severity in ("error", "warning"):
+                    assert explanations()[code].get("severity", "error") == severity, code
 
 
 def test_nothing_else_is_explained() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -15,6 +16,8 @@ from .exits import Exit
 _HELP = """A service-mesh data plane that fits in one file.
 
 meshctl validate edge.yaml      check a profile, say everything that is wrong
+
+meshctl route edge.yaml GET https://shop.example.com/      which route takes it, and why
 
 meshctl run edge.yaml           start the proxy in the foreground
 
@@ -33,10 +36,10 @@ app = typer.Typer(
 _BARE = """\
 meshctl {version}: a service-mesh data plane that fits in one file
 
-  meshctl demo                    see it work, no set-up needed
-  meshctl validate PROFILE        check a profile, say everything that is wrong
-  meshctl run PROFILE             start the proxy in the foreground
-  meshctl version                 what this is
+  meshctl demo                        see it work, no set-up needed
+  meshctl validate PROFILE            check a profile, say everything that is wrong
+  meshctl route PROFILE METHOD URL    which route takes a request, and why
+  meshctl run PROFILE                 start the proxy in the foreground
 
 A profile of ten lines is enough to begin:
 
@@ -45,7 +48,7 @@ A profile of ten lines is enough to begin:
   routes: [{{name: all, to: app}}]
   upstreams: {{app: {{endpoints: ["127.0.0.1:9001"]}}}}
 
-More of a command: meshctl COMMAND --help
+All commands: meshctl --help
 """
 
 
@@ -55,18 +58,111 @@ def _bare(context: typer.Context) -> None:
         print(_BARE.format(version=__version__), end="")
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    """Give a check that an option is one of these words."""
+
+    def check(given: str) -> str:
+        if given not in words:
+            raise typer.BadParameter(f"{given!r}: {', '.join(words[:-1])} or {words[-1]}")
+        return given
+
+    return check
+
+
+Profile = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile; - is stdin.")]
+Format = Annotated[str, typer.Option(help="human or json.", callback=_one_of("human", "json"))]
+Colour = Annotated[
+    str, typer.Option("--color", help="auto, always or never.", callback=_one_of("auto", "always", "never"))
+]
+
+
 @app.command()
 def validate(
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Files to check; - is stdin.")],
-    format: Annotated[str, typer.Option(help="human or json.")] = "human",
+    format: Format = "human",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
+    no_env: Annotated[bool, typer.Option("--no-env", help="Do not look at the environment.")] = False,
+    no_files: Annotated[bool, typer.Option("--no-files", help="Do not look at ${file:...}.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
+    color: Colour = "auto",
 ) -> None:
     """Check profiles without starting anything; exits with 3 if one is wrong."""
+    from .validate import Look
     from .validate import validate as command
 
-    if format not in ("human", "json"):
-        raise typer.BadParameter(f"{format!r}: human or json")
-    raise typer.Exit(command(profiles, format, strict, _colour()))
+    look = Look(env=not no_env, files=not no_files, quiet=quiet)
+    raise typer.Exit(command(profiles, format, strict, _colour(color), look))
+
+
+@app.command()
+def route(  # noqa: PLR0917 (one parameter for each option)
+    profile: Profile,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Such as GET.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="As a client asks for it, with scheme and host.")],
+    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="K: V; may be repeated.")] = None,
+    client: Annotated[str | None, typer.Option(help="IP address that the request comes from.")] = None,
+    format: Format = "human",
+    color: Colour = "auto",
+) -> None:
+    """Tell which route takes a request, why those before it do not, and what then holds; sends nothing."""
+    from .route import route as command
+
+    raise typer.Exit(command(profile, method, url, header or [], client, fmt=format, colour=_colour(color)))
+
+
+@app.command()
+def test(profile: Profile, format: Format = "human", color: Colour = "auto") -> None:
+    """Run the profile's own route tests offline; exits with 8 if one fails."""
+    from .test import test as command
+
+    raise typer.Exit(command(profile, format, _colour(color)))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A profile; - is stdin.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    format: Format = "human",
+    color: Colour = "auto",
+) -> None:
+    """Tell what differs in meaning between two profiles."""
+    from .diff import diff as command
+
+    raise typer.Exit(command(before, after, format, _colour(color)))
+
+
+@app.command()
+def init(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Where to write it.")] = ".",
+    template: Annotated[str, typer.Option(help="minimal, gateway, sidecar, canary or grpc.")] = "minimal",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Write an annotated profile to begin with, and its schema for editors."""
+    from .init import init as command
+
+    raise typer.Exit(command(directory, template, force))
+
+
+@app.command()
+def schema(
+    out: Annotated[str | None, typer.Option(help="A file to write to, instead of stdout.")] = None,
+) -> None:
+    """Print the JSON Schema of profiles, for editors."""
+    from .schema import schema as command
+
+    raise typer.Exit(command(out))
+
+
+@app.command()
+def explain(
+    word: Annotated[str, typer.Argument(metavar="CODE|KEY", help="Such as MC203, or upstreams.*.breaker.")],
+    format: Format = "human",
+    color: Colour = "auto",
+) -> None:
+    """Explain a code of a diagnostic, or a key of the profile."""
+    from .explain import explain as command
+
+    raise typer.Exit(command(word, format, _colour(color)))
 
 
 @app.command()
@@ -100,10 +196,10 @@ def version(format: Annotated[str, typer.Option(help="text or json.")] = "text")
         print(f"meshctl {__version__} (CPython {python})")
 
 
-def _colour() -> bool:
+def _colour(choice: str) -> bool:
     from .emit import wants_colour
 
-    return wants_colour(sys.stdout)
+    return choice == "always" or (choice == "auto" and wants_colour(sys.stdout))
 
 
 def main() -> None:

@@ -8,13 +8,14 @@ is named there too, since a checker that keeps quiet about it would be believed.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
-from appliance.config.diagnostic import Diagnostics, printable, summary
-from appliance.config.load import load
-from appliance.config.plan import Plan
+from appliance.config.diagnostic import printable, summary
+from appliance.config.load import Loaded, load_profile
 
 from .emit import counted
 from .exits import Exit
@@ -22,7 +23,22 @@ from .exits import Exit
 STDIN = "<stdin>"
 
 
-def validate(profiles: list[str], fmt: str = "human", strict: bool = False, colour: bool = False) -> int:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a check may look at besides the profile, and whether it says a word when all is well."""
+
+    env: bool = True
+    files: bool = True
+    quiet: bool = False
+
+
+def validate(
+    profiles: list[str],
+    fmt: str = "human",
+    strict: bool = False,
+    colour: bool = False,
+    look: Look = Look(),
+) -> int:
     """Check each profile (``-`` is stdin) and print the outcome; gives the exit code.
 
     ``fmt`` is ``human`` or ``json``; ``strict`` makes warnings fail. JSON is one document: that of
@@ -32,17 +48,22 @@ def validate(profiles: list[str], fmt: str = "human", strict: bool = False, colo
     documents: list[dict[str, Any]] = []
     for path in profiles:
         began = time.perf_counter()
-        if path == "-":
-            name, (plan, found) = STDIN, load(STDIN, text=sys.stdin.buffer.read())
-        else:
-            name, (plan, found) = path, load(path)
+        name = STDIN if path == "-" else path
+        loaded = load_profile(
+            name,
+            text=sys.stdin.buffer.read() if path == "-" else None,
+            env=os.environ if look.env else None,
+            files=look.files,
+        )
+        found = loaded.diagnostics
         took = time.perf_counter() - began
-        failed = failed or plan is None or (strict and found.warnings > 0)
+        failed = failed or found.errors > 0 or (strict and found.warnings > 0)
         if fmt == "json":
             documents.append(found.as_json(name))
         else:
             print(found.render(colour=colour), end="")
-            print(_closing(name, plan, found, took, path), flush=True)
+            if found.errors or not look.quiet:
+                print(_closing(name, loaded, took, path), flush=True)
     if fmt == "json":
         print(json.dumps(documents[0] if len(documents) == 1 else _several(documents)))
     return Exit.INVALID_PROFILE if failed else Exit.OK
@@ -53,7 +74,11 @@ def _several(documents: list[dict[str, Any]]) -> dict[str, Any]:
     return {"schema": "meshctl.validate/1", "ok": ok, "profiles": documents}
 
 
-def _closing(name: str, plan: Plan | None, found: Diagnostics, took: float, path: str) -> str:
+def _closing(name: str, loaded: Loaded, took: float, path: str) -> str:
+    plan, found = loaded.plan, loaded.diagnostics
+    if loaded.unknown and not found.errors:
+        unknown = counted(loaded.unknown, "value")
+        return f"ok {printable(name)}, as far as it can be told: {unknown} not known here"
     if plan is None:
         counts = summary(found.errors, found.warnings)
         return f"{printable(name)}: {counts} (checked in {max(1, round(took * 1000))} ms)"

@@ -19,7 +19,7 @@ PLACES = [
     "{rest}defaults: {{route: {{headers: {{request: {{set: {{Authorization: {s}}}}}}}}}}}\n",
     '{rest}defaults: {{route: {{headers: {{request: {{set: {{Authorization: " {s}"}}}}}}}}}}\n',
     "{rest}defaults: {{route: {{headers: {{request: {{set: {{x-api-key: [{s}]}}}}}}}}}}\n",
-    "{rest}defaults:\n  route:\n    headers:\n      request:\n        set:\n          cookie: |\n            {s}\n",
+    "{rest}defaults:\n route:\n  headers:\n   request:\n    set:\n     cookie: |\n      {s}\n",
     '{rest}tests: [{{request: {{url: "http://me:{s}@a/"}}, expect: {{}}}}]\n',
     '{rest}tracing: {{export: {{zipkin: "http://me:{s}@z/"}}}}\n',
     '{rest}authorization: "{s}',

@@ -77,7 +77,7 @@ Colour = Annotated[
 
 
 @app.command()
-def validate(
+def validate(  # noqa: PLR0917 (one parameter for each option)
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Files to check; - is stdin.")],
     format: Format = "human",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,

@@ -13,8 +13,10 @@ from string import Formatter
 from appliance.model.address import Address
 from appliance.model.units import format_duration
 
+from .check_fit import check_fit
 from .check_routes import check_routes
 from .check_safety import check_safety
+from .compile import destinations, under
 from .diagnostic import Diagnostics, Related
 from .plan import LOG_FIELDS
 from .read import Value, owner
@@ -38,16 +40,26 @@ def check(written: Value, merged: Value, diagnostics: Diagnostics) -> None:
         _health(what, upstream.find("health"), diagnostics)
     for route in merged.get("routes") or ():
         what = owner(route.path)
-        check_breaker(what, route.find("breaker"), diagnostics)
-        check_retry(what, route.find("retry"), diagnostics)
+        for name, _, _ in destinations(route.find("to")) or [("", 0, route)]:
+            common = merged.find("upstreams", name)
+            check_breaker(what, _over(common, route, "breaker"), diagnostics)
+            check_retry(what, _over(common, route, "retry"), diagnostics)
     _memory(merged.find("process", "memory"), diagnostics)
     _log_format(merged.find("access_log", "format"), diagnostics)
+    check_fit(merged, diagnostics)
     check_safety(written, merged, diagnostics)
 
 
 def _entries(root: Value, name: str) -> list[tuple[str, Value]]:
     found = root.find(name)
     return list(found.items()) if found is not None else []
+
+
+def _over(upstream: Value | None, route: Value, name: str) -> Value | None:
+    """Give a block of a route with what its upstream says under it; None if the route has none."""
+    own = route.find(name)
+    common = upstream.find(name) if upstream is not None else None
+    return own if own is None or common is None else under(common, own)
 
 
 def _log_format(value: Value | None, diagnostics: Diagnostics) -> None:

@@ -86,7 +86,6 @@ TITLES: Final[dict[str, str]] = {
     "MC511": "The tries do not fit into the route's time",
     "MC512": "A redirect to https where no listener speaks it",
     "MC513": "A time limit below the resolution of the clocks",
-    "MC514": "A new prefix without a prefix to replace",
     "MC515": "A rate limit by something that is not known yet",
     "MC516": "A gRPC setting where no HTTP/2 is spoken",
     "MC601": "The profile cannot be read",

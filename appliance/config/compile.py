@@ -76,25 +76,25 @@ def default_name(hostname: str) -> str:
 def with_defaults(root: Value) -> Value:
     """Give the profile with `defaults` copied under every upstream and route."""
     fields = dict(root.data)
-    for kind, under in (("upstream", "upstreams"), ("route", "routes")):
-        common, value = root.find("defaults", kind), root.find(under)
+    for kind, place in (("upstream", "upstreams"), ("route", "routes")):
+        common, value = root.find("defaults", kind), root.find(place)
         if common is None or value is None:
             continue
         if isinstance(value.data, dict):
-            data: Any = {name: _under(common, own) for name, own in value.data.items()}
+            data: Any = {name: under(common, own) for name, own in value.data.items()}
         else:
-            data = [_under(common, own) for own in value.data]
-        fields[under] = replace(value, data=data)
+            data = [under(common, own) for own in value.data]
+        fields[place] = replace(value, data=data)
     return replace(root, data=fields)
 
 
-def _under(common: Value, own: Value) -> Value:
+def under(common: Value, own: Value) -> Value:
     """Join two maps key by key; where both say something that is not a map, ``own`` wins."""
     if not isinstance(common.data, dict) or not isinstance(own.data, dict):
         return own
     data = {name: value for name, value in common.data.items() if name not in own.data}
     for name, value in own.data.items():
-        data[name] = _under(common.data[name], value) if name in common.data else value
+        data[name] = under(common.data[name], value) if name in common.data else value
     return replace(own, data=data)
 
 

@@ -63,6 +63,11 @@ class Value:
         found = self.find(*steps)
         return None if found is None else found.data
 
+    def has(self, name: str) -> bool:
+        """Whether a map has this key, even where what stands there could not be read."""
+        written = isinstance(self.node, Mapping) and self.node.get(name) is not None
+        return written or (isinstance(self.data, dict) and name in self.data)
+
     def items(self) -> Iterator[tuple[str, Value]]:
         """Give the entries of a map; none if it is something else."""
         if isinstance(self.data, dict):

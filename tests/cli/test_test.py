@@ -176,7 +176,7 @@ def test_a_profile_without_tests_learns_how_to_write_one(capsys: pytest.CaptureF
     assert out.startswith("edge.yaml has no tests. ")
     example = out[out.index("tests:") : out.index("\n\nexpect")]
     plan, found = load("edge.yaml", text=f"{HEAD}{example}\n".encode(), env={})
-    assert found.render() == ""
+    assert found.errors == 0
     assert plan is not None
     assert (plan.tests[0].route, plan.tests[0].url) == ("pay", "http://shop.example.com/")
 
@@ -186,7 +186,8 @@ def test_a_profile_with_errors_gets_its_diagnostics(capsys: pytest.CaptureFixtur
     written(request("http://x/", "route: nobody"))
     assert command.test("edge.yaml") == Exit.INVALID_PROFILE
     out, err = capsys.readouterr()
-    assert (out, err[:13]) == ("", "error[MC408]:")
+    assert out == ""
+    assert "error[MC408]:" in err
 
 
 def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:

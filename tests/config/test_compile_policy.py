@@ -57,6 +57,7 @@ rate_limit: {rate: 1000/s, burst: 2000}
 upstreams:
   app:
     endpoints: [127.0.0.1:1]
+    protocol: http2
     balance: consistent_hash
     hash_on: cookie:sid
     tls: {ca: ca.pem, verify: true}
@@ -65,7 +66,7 @@ upstreams:
     limits: {max_pending: 3}
     health: {interval: 4s, expect: [204]}
     slow_start: 5s
-  off: {endpoints: [127.0.0.1:2], breaker: false}
+  off: {endpoints: [127.0.0.1:2], protocol: http2, breaker: false}
 tracing: {propagate: [b3], export: {zipkin: "http://z.example/"}}
 stats:
   socket: run/s.sock
@@ -96,7 +97,7 @@ def test_a_routes_breaker_is_its_upstreams_with_its_own_keys_over_it() -> None:
     assert (app.breaker.failure_threshold, app.breaker.open_for, app.breaker.max_open_for) == (3, 10.0, 10.0)
     assert app.breaker.failures == Outcomes(frozenset({502, 503}), frozenset({"reset"}))
     assert dict(app.breaker.places)["failure_threshold"] == Where("etc/edge.yaml", 17, 15)
-    assert dict(app.breaker.places)["open_for"].line == 32
+    assert dict(app.breaker.places)["open_for"].line == 33
     assert app.own_breaker
     assert off.breaker is not None
     assert (off.breaker.failure_threshold, off.breaker.open_for) == (3, 30.0)
@@ -178,4 +179,4 @@ def test_the_profiles_own_tests() -> None:
         route="one",
         upstream="app",
     )
-    assert test.where.line == 47
+    assert test.where.line == 48

@@ -42,7 +42,7 @@ def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
         ({"listener": ", limits: {max_streams: 7}"}, "listeners.web.limits.max_streams"),
         ({"listener": ", timeouts: {handshake: 1s}"}, "listeners.web.timeouts.handshake"),
         ({"route": ", rate_limit: {rate: 1/s}"}, "routes.all.rate_limit"),
-        ({"route": ", grpc_web: true"}, "routes.all.grpc_web"),
+        ({"route": ", grpc_web: false, inject: {}"}, "routes.all.inject"),
         ({"route": ", mirror: {to: app}"}, "routes.all.mirror"),
         (
             {"route": ", headers: {request: {set: {x-a: '%CLIENT_IP%'}}}"},
@@ -84,7 +84,7 @@ def test_what_changes_nothing_is_not_listed(parts: dict[str, str]) -> None:
 
 def test_what_would_be_unsafe_to_ignore_is_marked() -> None:
     """Even below a key that is listed already."""
-    tls = ", protocol: https, tls: {certificates: [{cert: a, key: b}], client_auth: require}"
+    tls = ", protocol: https, tls: {certificates: [{cert: a, key: b}], client_auth: require, client_ca: c}"
     assert listed(listener=tls) == [("listeners.web.protocol", True), ("listeners.web.tls", True)]
     assert listed(upstream=", tls: {}") == [("upstreams.app.tls", True)]
     assert listed(rest="stats: {listen: 127.0.0.1:1, token_file: t}") == [

@@ -79,7 +79,12 @@ Colour = Annotated[
 @app.command()
 def validate(  # noqa: PLR0917 (one parameter for each option)
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Files to check; - is stdin.")],
-    format: Format = "human",
+    format: Annotated[
+        str,
+        typer.Option(
+            help="human, json, sarif or github.", callback=_one_of("human", "json", "sarif", "github")
+        ),
+    ] = "human",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
     no_env: Annotated[bool, typer.Option("--no-env", help="Do not look at the environment.")] = False,
     no_files: Annotated[bool, typer.Option("--no-files", help="Do not look at ${file:...}.")] = False,

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.config.diagnostic import printable, summary
+from appliance.config.diagnostic import Diagnostic, printable, summary
 from appliance.config.load import Loaded, load_profile
 
 from .emit import counted
@@ -41,11 +41,15 @@ def validate(
 ) -> int:
     """Check each profile (``-`` is stdin) and print the outcome; gives the exit code.
 
-    ``fmt`` is ``human`` or ``json``; ``strict`` makes warnings fail. JSON is one document: that of
-    the profile, or for several a list of them under ``profiles``.
+    ``fmt`` is ``human``, ``json``, ``sarif`` or ``github``; ``strict`` makes warnings fail. JSON is one
+    document: that of the profile, or for several a list of them under ``profiles``.
     """
+    if fmt in ("sarif", "github"):
+        from appliance.config.report import github, sarif
     failed = False
     documents: list[dict[str, Any]] = []
+    everything: list[Diagnostic] = []
+    total = (0, 0)
     for path in profiles:
         began = time.perf_counter()
         name = STDIN if path == "-" else path
@@ -58,12 +62,20 @@ def validate(
         found = loaded.diagnostics
         took = time.perf_counter() - began
         failed = failed or found.errors > 0 or (strict and found.warnings > 0)
+        everything += found
+        total = (total[0] + found.errors, total[1] + found.warnings)
         if fmt == "json":
             documents.append(found.as_json(name))
-        else:
+        elif fmt == "github":
+            print(github(found), end="")
+        elif fmt == "human":
             print(found.render(colour=colour), end="")
             if found.errors or not look.quiet:
                 print(_closing(name, loaded, took, path), flush=True)
+    if fmt == "sarif":
+        print(json.dumps(sarif(everything)))
+    if fmt == "github":
+        print(f"{counted(len(profiles), 'profile')}: {summary(*total)}")
     if fmt == "json":
         print(json.dumps(documents[0] if len(documents) == 1 else _several(documents)))
     return Exit.INVALID_PROFILE if failed else Exit.OK

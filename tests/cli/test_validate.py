@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.exits import Exit
-from appliance.cli.validate import validate
+from appliance.cli.validate import Look, validate
 
 GOOD = """meshctl: 1
 listeners: {web: {bind: ":8080"}}
@@ -96,3 +96,37 @@ def test_colour_is_a_matter_of_the_caller(profile: Path, capsys: pytest.CaptureF
     profile.write_text("")
     validate(["edge.yaml"], colour=True)
     assert "\x1b[" in capsys.readouterr().out
+
+
+def test_formats_for_machines(profile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """SARIF is one log of all profiles; GitHub gets a command a line, and a count for the step's log."""
+    profile.write_text(GOOD.replace("to: app", "to: ap"))
+    Path("other.yaml").write_text(GOOD)
+    assert validate(["edge.yaml", "other.yaml"], "sarif") == Exit.INVALID_PROFILE
+    (result,) = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    assert result["ruleId"] == "MC402"
+    assert validate(["edge.yaml", "other.yaml"], "github") == Exit.INVALID_PROFILE
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("::error file=edge.yaml,line=3,col=26,")
+    assert last == "2 profiles: 1 error"
+
+
+def test_what_is_not_known_here_is_not_judged(
+    profile: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Far from its machine a profile is as right as can be told, and the line says so."""
+    monkeypatch.setenv("HOST", "not an address")
+    profile.write_text(GOOD.replace("127.0.0.1:9001", '"${HOST}:9001", "${file:absent}"'))
+    assert validate(["edge.yaml"]) == Exit.INVALID_PROFILE
+    capsys.readouterr()
+    assert validate(["edge.yaml"], look=Look(env=False, files=False)) == Exit.OK
+    assert capsys.readouterr().out == "ok edge.yaml, as far as it can be told: 2 values not known here\n"
+
+
+def test_quiet_says_nothing_when_all_is_well(profile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the same as always when it is not."""
+    assert validate(["edge.yaml"], look=Look(quiet=True)) == Exit.OK
+    assert capsys.readouterr().out == ""
+    profile.write_text("")
+    assert validate(["edge.yaml"], look=Look(quiet=True)) == Exit.INVALID_PROFILE
+    assert "1 error" in capsys.readouterr().out

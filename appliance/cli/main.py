@@ -77,7 +77,7 @@ Colour = Annotated[
 
 
 @app.command()
-def validate(  # noqa: PLR0917 (one parameter for each option)
+def validate(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Files to check; - is stdin.")],
     format: Annotated[
         str,
@@ -88,6 +88,12 @@ def validate(  # noqa: PLR0917 (one parameter for each option)
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
     no_env: Annotated[bool, typer.Option("--no-env", help="Do not look at the environment.")] = False,
     no_files: Annotated[bool, typer.Option("--no-files", help="Do not look at ${file:...}.")] = False,
+    print_: Annotated[
+        str,
+        typer.Option(
+            "--print", help="effective: every value with its origin.", callback=_one_of("", "effective")
+        ),
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
     color: Colour = "auto",
 ) -> None:
@@ -95,7 +101,7 @@ def validate(  # noqa: PLR0917 (one parameter for each option)
     from .validate import Look
     from .validate import validate as command
 
-    look = Look(env=not no_env, files=not no_files, quiet=quiet)
+    look = Look(env=not no_env, files=not no_files, quiet=quiet, effective=bool(print_))
     raise typer.Exit(command(profiles, format, strict, _colour(color), look))
 
 

@@ -25,11 +25,15 @@ STDIN = "<stdin>"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a check may look at besides the profile, and whether it says a word when all is well."""
+    """What a check may look at besides the profile, and what it says when all is well.
+
+    ``quiet``: nothing; ``effective``: every value that counts, with its origin.
+    """
 
     env: bool = True
     files: bool = True
     quiet: bool = False
+    effective: bool = False
 
 
 def validate(
@@ -70,7 +74,11 @@ def validate(
             print(github(found), end="")
         elif fmt == "human":
             print(found.render(colour=colour), end="")
-            if found.errors or not look.quiet:
+            if look.effective and loaded.merged is not None and not found.errors:
+                from appliance.config.effective import effective
+
+                print(effective(loaded.merged, loaded.plan), end="", flush=True)
+            elif found.errors or not look.quiet:
                 print(_closing(name, loaded, took, path), flush=True)
     if fmt == "sarif":
         print(json.dumps(sarif(everything)))

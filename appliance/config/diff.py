@@ -144,7 +144,8 @@ class _Comparison:
             below = self._below(pair, name)
             if below == (None, None):
                 continue
-            if isinstance(key.type, t.Object | t.MapOf) or name in ("breaker", "endpoints", "to"):
+            special = name in ("breaker", "endpoints", "to") and not isinstance(key.type, t.Leaf)
+            if special or isinstance(key.type, t.Object | t.MapOf):
                 inner = self._bases_of(name, pair, steps) or _inside(bases, name)
                 yield from self._key(key, name, below, (*steps, name), inner)
             else:

@@ -130,3 +130,15 @@ def test_quiet_says_nothing_when_all_is_well(profile: Path, capsys: pytest.Captu
     profile.write_text("")
     assert validate(["edge.yaml"], look=Look(quiet=True)) == Exit.INVALID_PROFILE
     assert "1 error" in capsys.readouterr().out
+
+
+def test_the_effective_profile_is_a_profile(profile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stands in the place of the closing line, so that it can be kept in a file; errors come first."""
+    assert validate(["edge.yaml"], look=Look(effective=True)) == Exit.OK
+    text = capsys.readouterr().out
+    assert text.startswith("meshctl: 1 ")
+    Path("effective.yaml").write_text(text)
+    assert validate(["effective.yaml"]) == Exit.OK
+    profile.write_text(GOOD.replace("to: app", "to: ap"))
+    assert validate(["edge.yaml"], look=Look(effective=True)) == Exit.INVALID_PROFILE
+    assert "1 error" in capsys.readouterr().out

@@ -73,7 +73,8 @@ def validate(
         elif fmt == "github":
             print(github(found), end="")
         elif fmt == "human":
-            print(found.render(colour=colour), end="")
+            printed = look.effective and not found.errors
+            print(found.render(colour=colour), end="", file=sys.stderr if printed else sys.stdout)
             if look.effective and loaded.merged is not None and not found.errors:
                 from appliance.config.effective import effective
 

@@ -28,6 +28,9 @@ Severity = Literal["error", "warning"]
 MAX_SHOWN = 50
 """Diagnostics printed before the rest is only counted: more teach nothing."""
 
+MAX_KEPT = 5000
+"""Diagnostics kept with what they say; of a file with more, the rest is only counted."""
+
 _EXCERPT = 160
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _STYLES = {"error": "1;31", "warning": "1;33", "note": "1;36", "bold": "1", "gutter": "34"}
@@ -86,12 +89,17 @@ class Diagnostic:
 
 
 class Diagnostics:
-    """The problems of one profile with the text they point into; iterates in file order."""
+    """The problems of one profile with the text they point into; iterates in file order.
+
+    ``errors`` make the profile unusable, ``warnings`` do not; both are counts.
+    """
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, Span, str], Diagnostic] = {}
         self._lines: dict[str, list[str]] = {}
         self._order: dict[str, int] = {}
+        self.errors = 0
+        self.warnings = 0
         self._parsed: set[str] = set()
         self._hidden: dict[str, list[Span]] = {}
 
@@ -118,7 +126,12 @@ class Diagnostics:
                 fix=tuple(edit for edit in diagnostic.fix if "@" not in edit.text),
             )
         key = (diagnostic.code, diagnostic.span, diagnostic.message)
-        self._found.setdefault(key, diagnostic)
+        if key in self._found:
+            return
+        if len(self._found) < MAX_KEPT:
+            self._found[key] = diagnostic
+        self.errors += diagnostic.severity == "error"
+        self.warnings += diagnostic.severity == "warning"
 
     def error(self, code: str, message: str, span: Span, **more: Any) -> None:
         """Keep a problem that makes the profile unusable; ``more`` are fields of Diagnostic."""
@@ -135,17 +148,7 @@ class Diagnostics:
         return iter(sorted(self._found.values(), key=position))
 
     def __len__(self) -> int:
-        return len(self._found)
-
-    @property
-    def errors(self) -> int:
-        """How many make the profile unusable."""
-        return sum(d.severity == "error" for d in self._found.values())
-
-    @property
-    def warnings(self) -> int:
-        """How many do not."""
-        return len(self._found) - self.errors
+        return self.errors + self.warnings
 
     def render(self, colour: bool = False) -> str:
         """Render all for people, each followed by an empty line; empty if there is nothing to say."""

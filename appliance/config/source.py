@@ -15,7 +15,8 @@ what it contains is what stops ten lines from unfolding into a billion nodes.
 The C parser is used where PyYAML has one, for its speed, and the pure one is the authority: a text
 with any problem is parsed again by the pure one, and text with one of the few things that only the
 C parser lets pass (a tab or `?` between tokens, a comment glued to a block mark) goes there at once.
-So a profile means the same everywhere. Why a text is refused is worked out from the text
+So a profile means the same everywhere. Only files so large that the pure one would take seconds are
+left to the C parser alone, whatever is wrong with them. Why a text is refused is worked out from the text
 (``traps``), as neither parser points at the mistake.
 """
 
@@ -35,6 +36,8 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_ALIASES = 100
 MAX_ALIASED_NODES = 50_000
+MAX_SLOW = 96 * 1024
+"""Characters that the pure parser reads within a second."""
 
 _BAD_CHARACTER = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -86,10 +89,14 @@ def parse(data: bytes, file: str, diagnostics: Diagnostics, loader: Any = None) 
     if text is None:
         return None
     quick = loader or PARSERS[0]
-    if quick is not _AUTHORITY and not _DISPUTED.search(text):
+    large = len(text) > MAX_SLOW
+    if quick is not _AUTHORITY and (large or not _DISPUTED.search(text)):
         unheard = Diagnostics()
         node = _Builder(text, file, unheard).build(quick)
-        if not unheard:
+        if large:
+            for each in unheard:
+                diagnostics.add(each)
+        if large or not unheard:
             return node
     return _Builder(text, file, diagnostics).build(_AUTHORITY)
 

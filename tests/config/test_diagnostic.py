@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from appliance.config.diagnostic import Diagnostic, Diagnostics, Edit, Related, Span, printable, summary
+from appliance.config.diagnostic import (
+    MAX_KEPT,
+    Diagnostic,
+    Diagnostics,
+    Edit,
+    Related,
+    Span,
+    printable,
+    summary,
+)
 
 SPAN = Span("edge.yaml", 2, 3, 2, 7)
 
@@ -127,3 +136,12 @@ def test_summaries_count_in_words() -> None:
 def test_a_code_knows_its_title() -> None:
     """Titles come from the one table."""
     assert Diagnostic("MC203", "error", "x", SPAN).title == "An unknown key"
+
+
+def test_a_greater_flood_is_only_counted() -> None:
+    """A file of a megabyte can have a quarter of a million problems: they must not fill the memory."""
+    found = Diagnostics()
+    for line in range(MAX_KEPT + 10):
+        found.error("MC310", "no", Span("a.yaml", line + 1, 1))
+    found.error("MC310", "no", Span("a.yaml", 1, 1))
+    assert (found.errors, len(found), len(list(found))) == (MAX_KEPT + 10, MAX_KEPT + 10, MAX_KEPT)

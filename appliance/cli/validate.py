@@ -19,6 +19,7 @@ from appliance.config.load import Loaded, load_profile
 
 from .emit import counted
 from .exits import Exit
+from .machine import ThisMachine
 
 STDIN = "<stdin>"
 
@@ -62,6 +63,7 @@ def validate(
             text=sys.stdin.buffer.read() if path == "-" else None,
             env=os.environ if look.env else None,
             files=look.files,
+            machine=ThisMachine() if look.files else None,
         )
         found = loaded.diagnostics
         took = time.perf_counter() - began

@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .check import check
+from .check_machine import check_machine
 from .compile import compile_plan, with_defaults
 from .diagnostic import Diagnostics
 from .hide import hide_secrets
 from .include import Files
+from .machine import Machine
 from .plan import Plan
 from .read import Reader, Value
 from .schema import PROFILE
@@ -45,11 +47,13 @@ def load_profile(
     text: bytes | None = None,
     env: Mapping[str, str] | None = os.environ,
     files: bool = True,
+    machine: Machine | None = None,
 ) -> Loaded:
     """Read a profile, with all that is known about it.
 
     ``text`` stands in for the content of the file. Without ``env`` (None) or ``files``, what the
-    environment or the files of `${file:...}` would give is taken as unknown.
+    environment or the files of `${file:...}` would give is taken as unknown. With a ``machine``, what the
+    profile names is looked for there.
     """
     diagnostics = Diagnostics()
     substitution = Substitution(env, diagnostics, files=files)
@@ -65,6 +69,8 @@ def load_profile(
         return Loaded(diagnostics)
     merged = with_defaults(written)
     check(written, merged, diagnostics)
+    if machine is not None:
+        check_machine(merged, machine, diagnostics)
     plan = None
     if not diagnostics.errors and not substitution.unknown:
         plan = compile_plan(written, merged, path, reader.digest, os.uname().nodename)

@@ -23,10 +23,11 @@ from appliance.config.explain import (
     places,
     suggestions,
 )
-from appliance.config.load import load
+from appliance.config.load import load_profile
 from appliance.config.read import Reader
 from appliance.config.schema import PROFILE
 from appliance.config.source import parse
+from tests.kit.machines import FakeMachine
 
 BASE = {
     "meshctl": "meshctl: 1\n",
@@ -59,8 +60,8 @@ def complete(fragment: str) -> bytes:
 
 def told(fragment: str) -> dict[str, str]:
     """Give the codes that a completed fragment gets, with their severity."""
-    _, found = load("fragment.yaml", text=complete(fragment), env={})
-    return {diagnostic.code: diagnostic.severity for diagnostic in found}
+    loaded = load_profile("fragment.yaml", text=complete(fragment), env={}, machine=FakeMachine())
+    return {diagnostic.code: diagnostic.severity for diagnostic in loaded.diagnostics}
 
 
 def with_fragment(side: str) -> list[str]:

@@ -87,7 +87,9 @@ def validate(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     ] = "human",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
     no_env: Annotated[bool, typer.Option("--no-env", help="Do not look at the environment.")] = False,
-    no_files: Annotated[bool, typer.Option("--no-files", help="Do not look at files and the machine.")] = False,
+    no_files: Annotated[
+        bool, typer.Option("--no-files", help="Do not look at files and the machine.")
+    ] = False,
     print_: Annotated[
         str,
         typer.Option(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection
 
 LOOKUP = 1.0  # seconds for all names together
-_LOOKERS = 32  # threads; a resolver that answers slowly still leaves room for the other names
+_LOOKERS = 16  # threads: a slow answer leaves room for the other names, and no resolver is flooded
 _BIND_SERVICE = 10  # CAP_NET_BIND_SERVICE in capabilities(7)
 _DEFAULT_PORTS = 1024
 

@@ -126,7 +126,12 @@ def test_times_of_another_form_are_refused(text: bytes) -> None:
         SITE[:-1],
         element(0x30, SITE),
         made()[:1] + b"\x84\xff\xff\xff\xff",
+        b"\x30\x81" + made()[1:],
+        b"\x30\x83\x00" + SITE[2:],
+        SITE + SITE,
         made(b"x"),
+        made(b"200101000000Z", b"\x17\x0d300101000000Z\x05\x00"),
+        made(b"200101000000Z", b"\x17\x0d300101000000Z", element(0x1F)),
         made(b"200101000000Z", b""),
         made(b"200101000000Z", b"\x17\x0d300101000000Z", element(0xA3, element(0x30, element(0x30)))),
     ],
@@ -135,6 +140,11 @@ def test_what_is_no_certificate_is_refused(data: bytes) -> None:
     """One error class for whatever is odd."""
     with pytest.raises(Malformed):
         read_certificate(data)
+
+
+def test_the_outline_of_these_tests_is_right() -> None:
+    """Or whatever is built from it would be refused for the wrong reason."""
+    assert read_certificate(made()).begins == at(2020, 1, 1)
 
 
 def test_names_that_no_host_can_have_are_left_out() -> None:
@@ -196,6 +206,12 @@ def test_blocks_are_found_with_any_line_ends(ends: bytes) -> None:
     assert block.data == SITE
 
 
+def test_header_lines_are_not_content() -> None:
+    """RFC 1421 has them, and old keys still do."""
+    (block,) = pem_blocks(b"-----BEGIN A-----\nComment: QUJD\n\nQUJD\n-----END A-----\n")
+    assert block.data == b"ABC"
+
+
 def test_blocks_that_are_not_closed_are_dropped() -> None:
     """So is one with two names; one that is not base64 has no data."""
     assert pem_blocks(b"-----BEGIN A-----\nQUJD\n") == []
@@ -238,6 +254,12 @@ def test_any_lines_are_blocks_or_nothing(lines: list[bytes]) -> None:
 def test_a_wildcard_is_one_whole_label(host: str, expected: bool) -> None:
     """RFC 9525, section 6.3; addresses are compared as such."""
     assert covers(read("site.crt"), host) is expected
+
+
+def test_a_host_is_not_below_itself() -> None:
+    """A certificate for a domain covers none of those in it."""
+    assert not covers(Certificate(0.0, 1.0, ("example.com",), ()), "*.example.com")
+    assert not covers(Certificate(0.0, 1.0, ("*.example.com",), ()), "example.com")
 
 
 def test_a_common_name_covers_nothing() -> None:

@@ -118,6 +118,22 @@ def test_nothing_is_waited_for(tmp_path: Path) -> None:
         assert problem.message.endswith(f": {words}")
 
 
+def test_no_more_is_read_than_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of 64 MiB is given up after its first."""
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", 64 << 20)
+    sizes = []
+    read = os.read
+
+    def count(descriptor: int, most: int) -> bytes:
+        sizes.append(most)
+        return read(descriptor, most)
+
+    monkeypatch.setattr(os, "read", count)
+    assert told('web: {bind: ":1"}', "stats: {token_file: huge}", at=tmp_path) == ["MC604 stats.token_file"]
+    assert sizes == [MAX_FILE + 1]
+
+
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     """However reading ends."""
     before = len(os.listdir("/proc/self/fd"))
@@ -221,6 +237,15 @@ def test_one_valid_authority_is_enough(tmp_path: Path) -> None:
     (problem,) = found('web: {bind: ":1"}', upstream % "old.pem", at=tmp_path)
     assert problem.severity == "error"
     assert problem.message == "the last authority of `old.pem` expired 238 days ago, on 2030-06-01"
+
+
+def test_an_authority_of_the_future_does_not_help_now(tmp_path: Path) -> None:
+    """What counts is the one that is valid and lasts longest, here nine days."""
+    (tmp_path / "list.pem").write_bytes(
+        b"".join((PARTS / f"{name}.crt").read_bytes() for name in ("soon", "future"))
+    )
+    rest = "upstreams: {a: {endpoints: [10.0.0.1:1], tls: {ca: list.pem}}}"
+    assert told('web: {bind: ":1"}', rest, at=tmp_path) == ["MC607 upstreams.a.tls.ca"]
 
 
 ROUTES = (

@@ -115,6 +115,16 @@ def test_the_library_is_never_given_a_password() -> None:
     assert found == pair("site.crt", "encrypted.key")
 
 
+def test_a_password_is_seen_where_the_library_does_not_get_as_far(tmp_path: Path) -> None:
+    """It would only say that it does not know this cipher."""
+    lines = (PARTS / "encrypted-old.key").read_bytes().splitlines(keepends=True)
+    key = tmp_path / "a.key"
+    key.write_bytes(b"".join([*lines[:2], b"DEK-Info: NO-SUCH-CIPHER,00\n", *lines[3:]]))
+    chain = (PARTS / "site.crt").read_bytes()
+    found = check_pair(str(PARTS / "site.crt"), str(key), chain, key.read_bytes())
+    assert found == pair("site.crt", "encrypted.key")
+
+
 def test_files_may_go_while_they_are_checked(tmp_path: Path) -> None:
     """What was read is no longer there when the library opens it."""
     chain, key = (PARTS / "site.crt").read_bytes(), (PARTS / "site.key").read_bytes()

@@ -10,6 +10,7 @@ from appliance.config.codes import TITLES
 PACKAGE = Path(__file__).parents[2] / "appliance" / "config"
 CORPUS = Path(__file__).parent / "corpus" / "bad"
 
+
 def test_every_code_that_is_told_has_a_title_and_every_title_is_told() -> None:
     """A code in the source and a code in the table are the same set."""
     told: set[str] = set()

@@ -25,7 +25,7 @@ _LABELS = re.compile(
 )
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _URL = re.compile(r"https?://([^/?#\s@]+)(?:[/?#]\S*)?", re.ASCII | re.IGNORECASE)
-_FRAMING = frozenset(
+FRAMING = frozenset(
     {
         "connection",
         "content-length",
@@ -271,7 +271,7 @@ def _method(_kind: t.Method, text: str) -> str:
 def _header_name(kind: t.HeaderName, text: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise Unreadable("MC313", "is not a header name: letters, digits and -")
-    if kind.edit and text.lower() in _FRAMING:
+    if kind.edit and text.lower() in FRAMING:
         raise Unreadable(
             "MC313", "cannot be edited: it belongs to one connection, and the proxy writes it anew"
         )

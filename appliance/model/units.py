@@ -45,7 +45,7 @@ _HOST = re.compile(
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
-_SIZES = {
+SIZES = {
     "B": 1,
     "KiB": 1 << 10,
     "MiB": 1 << 20,
@@ -133,7 +133,7 @@ def size(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise UnitError(text, *_size_problem(text))
-    total = int(found[1]) * _SIZES[found[2]]
+    total = int(found[1]) * SIZES[found[2]]
     if total > MAX_SIZE:
         raise UnitError(text, f"is too large: at most {format_size(MAX_SIZE)}")
     return total
@@ -149,7 +149,7 @@ def _size_problem(text: str) -> tuple[str, ...]:
         number, unit = found[1], found[2].upper()
         if unit in ("K", "M", "G"):
             return ("may count in 1024s (KiB) or in 1000s (KB)", f"{number}{unit}iB", f"{number}{unit}B")
-        for known in _SIZES:
+        for known in SIZES:
             if known.upper() == unit:
                 return ("is not spelled as a size", f"{number}{known}")
     return ("is not a size: a whole number with B, KiB, MiB, GiB, KB, MB or GB, such as 64KiB",)
@@ -158,8 +158,8 @@ def _size_problem(text: str) -> tuple[str, ...]:
 def format_size(octets: int) -> str:
     """Give a size in the largest unit that says it exactly, binary before decimal."""
     for unit in ("GiB", "MiB", "KiB", "GB", "MB", "KB"):
-        if octets and octets % _SIZES[unit] == 0:
-            return f"{octets // _SIZES[unit]}{unit}"
+        if octets and octets % SIZES[unit] == 0:
+            return f"{octets // SIZES[unit]}{unit}"
     return f"{octets}B"
 
 

@@ -17,7 +17,7 @@ def test_the_schema_goes_where_it_was_asked_for(tmp_path: Path, capsys: pytest.C
     printed = capsys.readouterr().out
     assert schema(str(tmp_path / "s.json")) == Exit.OK
     assert (tmp_path / "s.json").read_text() == printed
-    assert json.loads(printed)["required"] == ["meshctl"]
+    assert json.loads(printed)["title"] == "meshctl profile"
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

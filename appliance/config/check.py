@@ -113,8 +113,7 @@ def _endpoints(root: Value, name: str, upstream: Value, diagnostics: Diagnostics
         address = item.find("address") if mapped else item
         if address is None:
             continue
-        weight = item.get("weight") if mapped else None
-        weights.append(100 if weight is None else weight)
+        weights.append(item.known("weight") if mapped else 1)
         first = seen.setdefault(address.data, address)
         if first is not address:
             diagnostics.warning(
@@ -136,7 +135,7 @@ def _endpoints(root: Value, name: str, upstream: Value, diagnostics: Diagnostics
                     related=(Related("the listener", bind.span),),
                     path=address.path,
                 )
-    if weights and not any(weights):
+    if weights and all(weight == 0 for weight in weights):
         span = upstream.get("endpoints")[0].span
         message = f"all endpoints of upstream `{name}` have weight 0, so it gets no requests"
         diagnostics.error(
@@ -159,7 +158,7 @@ def _reaches(endpoint: Address, bind: Address) -> bool:
 def _hashing(what: str, upstream: Value, diagnostics: Diagnostics) -> None:
     balance, hash_on = upstream.find("balance"), upstream.find("hash_on")
     consistent = balance is not None and balance.data == "consistent_hash"
-    if consistent and hash_on is None and balance is not None:
+    if consistent and balance is not None and not upstream.has("hash_on"):
         diagnostics.error(
             "MC505",
             f"{what} balances by consistent_hash without `hash_on`",
@@ -167,7 +166,7 @@ def _hashing(what: str, upstream: Value, diagnostics: Diagnostics) -> None:
             help="add `hash_on`: header:NAME, cookie:NAME, query:NAME, client_ip or path",
             path=f"{upstream.path}.hash_on",
         )
-    if hash_on is not None and not consistent:
+    if hash_on is not None and not consistent and (balance is not None or not upstream.has("balance")):
         message = f"{what} has `hash_on`, which only `balance: consistent_hash` uses"
         diagnostics.warning("MC508", message, hash_on.head, path=hash_on.path)
 
@@ -186,9 +185,8 @@ def check_breaker(what: str, breaker: Value | None, diagnostics: Diagnostics) ->
             related=(Related("the other rule is off here", run.head),),
             path=part.path,
         )
-    opens, longest = breaker.find("open_for"), breaker.find("max_open_for")
-    first = 30.0 if opens is None else opens.data
-    if longest is not None and longest.data < first:
+    first, longest = breaker.known("open_for"), breaker.find("max_open_for")
+    if longest is not None and first is not None and longest.data < first:
         diagnostics.error(
             "MC507",
             f"`max_open_for` of {what} is below `open_for`, which is {format_duration(first)}",
@@ -213,24 +211,21 @@ def check_retry(what: str, retry: Value | None, diagnostics: Diagnostics) -> Non
                 path=method.path,
             )
     base, longest = retry.find("backoff", "base"), retry.find("backoff", "max")
-    if base is not None or longest is not None:
-        low = 0.025 if base is None else base.data
-        high = 0.25 if longest is None else longest.data
-        at = base if base is not None else longest
-        if low > high and at is not None:
-            begins, most = format_duration(low), format_duration(high)
-            message = f"the backoff of {what} begins at {begins}, above its max of {most}"
-            diagnostics.error("MC509", message, at.span, path=at.path)
+    at = base if base is not None else longest
+    low, high = retry.known("backoff", "base"), retry.known("backoff", "max")
+    if at is not None and None not in (low, high) and low > high:
+        begins, most = format_duration(low), format_duration(high)
+        message = f"the backoff of {what} begins at {begins}, above its max of {most}"
+        diagnostics.error("MC509", message, at.span, path=at.path)
 
 
 def _health(what: str, health: Value | None, diagnostics: Diagnostics) -> None:
     if health is None:
         return
     timeout, interval = health.find("timeout"), health.find("interval")
-    takes = 3.0 if timeout is None else timeout.data
-    every = 10.0 if interval is None else interval.data
+    takes, every = health.known("timeout"), health.known("interval")
     at = timeout if timeout is not None else interval
-    if takes >= every and at is not None:
+    if at is not None and None not in (takes, every) and takes >= every:
         message = f"a health check of {what} may take {format_duration(takes)}, but one begins every "
         diagnostics.warning(
             "MC504",
@@ -245,8 +240,7 @@ def _memory(memory: Value | None, diagnostics: Diagnostics) -> None:
     if memory is None:
         return
     soft, hard = memory.find("soft"), memory.find("hard")
-    low = 0.8 if soft is None else soft.data
-    high = 0.9 if hard is None else hard.data
+    low, high = memory.known("soft"), memory.known("hard")
     at = soft if soft is not None else hard
-    if low > high and at is not None:
+    if at is not None and None not in (low, high) and low > high:
         diagnostics.error("MC509", "`soft` of `memory` is above `hard`", at.span, path=at.path)

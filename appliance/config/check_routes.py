@@ -90,7 +90,7 @@ def _no_upstream(message: str, value: Value, upstreams: dict[str, Value], diagno
 def _times(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics) -> None:
     """Compare the time of the route with what its upstreams may take for their tries."""
     response = route.find("timeouts", "response")
-    limit = 15.0 if response is None else response.data
+    limit = route.known("timeouts", "response")
     if not limit:
         return
     name = owner(route.path)
@@ -99,9 +99,13 @@ def _times(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics) 
         if value is None:
             continue
         per_try = value.find("timeouts", "per_try")
-        one = 5.0 if per_try is None else per_try.data
-        retries = route.find("retry", "max_retries") or value.find("retry", "max_retries")
-        count = 2 if retries is None else retries.data
+        one = value.known("timeouts", "per_try")
+        if one is None:
+            continue
+        own = route.find("retry")
+        holder = route if own is not None and own.has("max_retries") else value
+        retries = holder.find("retry", "max_retries")
+        count = 0 if retries is None else retries.data
         at = response or per_try
         if one >= limit and at is not None:
             diagnostics.warning(

@@ -89,10 +89,10 @@ def with_defaults(root: Value) -> Value:
 
 
 def under(common: Value, own: Value) -> Value:
-    """Join two maps key by key; where both say something that is not a map, ``own`` wins."""
+    """Join two maps key by key; where both say something that is not a map, ``own`` wins, even unread."""
     if not isinstance(common.data, dict) or not isinstance(own.data, dict):
         return own
-    data = {name: value for name, value in common.data.items() if name not in own.data}
+    data = {name: value for name, value in common.data.items() if not own.has(name)}
     for name, value in own.data.items():
         data[name] = under(common.data[name], value) if name in common.data else value
     return replace(own, data=data)

@@ -63,6 +63,28 @@ class Value:
         found = self.find(*steps)
         return None if found is None else found.data
 
+    def known(self, *steps: str) -> Any:
+        """Give the data below these keys, else the key's default; None where it stands but was not read."""
+        here: Value | None = self
+        kind: t.Type | None = self.type
+        for step in steps:
+            if here is not None and not isinstance(here.data, dict):
+                return None
+            if not isinstance(kind, t.Object):
+                return None
+            key = kind.keys[step]
+            kind = key.type.mapping if isinstance(key.type, t.ByShape) else key.type
+            if here is not None:
+                unread = here.has(step)
+                here = here.data.get(step)
+                if here is None and unread:
+                    return None
+        if here is not None:
+            return here.data
+        return (
+            read_scalar(kind, key.default) if isinstance(kind, t.Leaf) and key.default is not None else None
+        )
+
     def has(self, name: str) -> bool:
         """Whether a map has this key, even where what stands there could not be read."""
         written = isinstance(self.node, Mapping) and self.node.get(name) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.config.load import load
+from appliance.config.load import load, load_profile
 
 EVERYTHING = (Path(__file__).parent / "corpus" / "good" / "everything.yaml").read_text()
 
@@ -64,6 +65,42 @@ def test_a_profile_with_pieces_lost_or_moved_gives_a_plan_or_diagnostics(data: s
     plan, found = load("a.yaml", text="\n".join(lines).encode(), env={})
     assert (plan is None) == (found.errors > 0)
     found.render()
+
+
+UNKNOWN = """
+meshctl: 1
+listeners: {web: {bind: ":8080"}}
+defaults:
+  upstream: {timeouts: {per_try: 20s}, retry: {max_retries: 4, backoff: {base: 1s, max: 2s}}}
+routes:
+  - {name: a, to: app, match: {path: "${P}"}, timeouts: {response: "${R}"}}
+  - {name: b, to: app, timeouts: {response: 10s}, retry: {max_retries: "${N}"}}
+upstreams:
+  app:
+    endpoints: [{address: 127.0.0.1:1, weight: 0}, {address: 127.0.0.1:2, weight: "${W}"}]
+    balance: "${B}"
+    hash_on: path
+    timeouts: {per_try: "${T}"}
+    retry: {backoff: {max: "${M}"}}
+    breaker: {open_for: "${O}", max_open_for: 1s}
+    health: {interval: "${I}", timeout: 1m}
+"""
+
+
+def test_what_is_not_known_is_not_guessed_at() -> None:
+    """Neither a default nor what stands under `defaults` takes its place in a check."""
+    loaded = load_profile("a.yaml", text=UNKNOWN.encode(), env=None)
+    assert loaded.diagnostics.render() == ""
+    assert (loaded.plan, loaded.unknown) == (None, 9)
+    told = load_profile("a.yaml", text=UNKNOWN.replace("${", "").replace('}"', '"').encode(), env=None)
+    assert told.diagnostics.errors
+
+
+def test_the_same_with_its_defaults_is_told() -> None:
+    """So that the test above means something."""
+    text = re.sub(r'\w+: "\$\{\w+\}"(, )?', "", UNKNOWN)
+    found = load_profile("a.yaml", text=text.encode(), env=None).diagnostics
+    assert {each.code for each in found} >= {"MC403", "MC501", "MC504", "MC507", "MC508"}
 
 
 def test_the_reader_brings_nothing_heavy_with_it() -> None:

@@ -15,13 +15,11 @@ from .exits import Exit
 
 _HELP = """A service-mesh data plane that fits in one file.
 
-meshctl validate edge.yaml      check a profile, say everything that is wrong
-
-meshctl route edge.yaml GET https://shop.example.com/      which route takes it, and why
-
-meshctl run edge.yaml           start the proxy in the foreground
-
-meshctl demo                    see it work: three servers, a proxy, one that fails
+\b
+meshctl demo                                   see it work, no set-up needed
+meshctl validate edge.yaml                     say everything that is wrong
+meshctl route edge.yaml GET http://a.example/  which route takes it, and why
+meshctl run edge.yaml                          start the proxy
 """
 
 app = typer.Typer(
@@ -99,7 +97,7 @@ def validate(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
     color: Colour = "auto",
 ) -> None:
-    """Check profiles without starting anything; exits with 3 if one is wrong."""
+    """Say everything that is wrong with profiles. Starts nothing; exits with 3 if one is wrong."""
     from .validate import Look
     from .validate import validate as command
 
@@ -117,7 +115,7 @@ def route(  # noqa: PLR0917 (one parameter for each option)
     format: Format = "human",
     color: Colour = "auto",
 ) -> None:
-    """Tell which route takes a request, why those before it do not, and what then holds; sends nothing."""
+    """Tell which route takes a request, and why. Also what then holds; nothing is sent."""
     from .route import route as command
 
     raise typer.Exit(command(profile, method, url, header or [], client, fmt=format, colour=_colour(color)))
@@ -125,7 +123,7 @@ def route(  # noqa: PLR0917 (one parameter for each option)
 
 @app.command()
 def test(profile: Profile, format: Format = "human", color: Colour = "auto") -> None:
-    """Run the profile's own route tests offline; exits with 8 if one fails."""
+    """Run the profile's own route tests, offline. Exits with 8 if one fails."""
     from .test import test as command
 
     raise typer.Exit(command(profile, format, _colour(color)))
@@ -150,7 +148,7 @@ def init(
     template: Annotated[str, typer.Option(help="minimal, gateway, sidecar, canary or grpc.")] = "minimal",
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
-    """Write an annotated profile to begin with, and its schema for editors."""
+    """Write an annotated profile to begin with. Its schema for editors is written beside it."""
     from .init import init as command
 
     raise typer.Exit(command(directory, template, force))
@@ -183,7 +181,7 @@ def run(
     profile: Annotated[str, typer.Argument(metavar="PROFILE", help="The profile to run.")],
     check_only: Annotated[bool, typer.Option("--check-only", help="Check, then exit.")] = False,
 ) -> None:
-    """Start the proxy in the foreground; SIGTERM drains it, a second one stops it at once."""
+    """Start the proxy in the foreground. SIGTERM drains it, a second one stops it at once."""
     from .run import run as command
 
     raise typer.Exit(command(profile, check_only=check_only))
@@ -193,14 +191,16 @@ def run(
 def demo(
     seconds: Annotated[float, typer.Option(help="Stop after so long; 0 runs until ctrl-c.")] = 0.0,
 ) -> None:
-    """Start three servers, a proxy and a gentle load; one server goes slow, fails and recovers."""
+    """See it work: three servers, one of which fails. A proxy and a gentle load come with them."""
     from .demo import demo as command
 
     raise typer.Exit(command(seconds))
 
 
 @app.command()
-def version(format: Annotated[str, typer.Option(help="text or json.")] = "text") -> None:
+def version(
+    format: Annotated[str, typer.Option(help="text or json.", callback=_one_of("text", "json"))] = "text",
+) -> None:
     """Say which version this is, and of what."""
     python = ".".join(map(str, sys.version_info[:3]))
     if format == "json":

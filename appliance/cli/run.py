@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 import trio
 
 from appliance import __version__
-from appliance.config.load import load
+from appliance.config.load import load_profile
 from appliance.config.plan import Plan
 from appliance.net.clock import MonotonicClock
 from appliance.net.listen import BindError, bind, bound_address, unbind
@@ -27,15 +27,21 @@ from appliance.proxy.worker import Bound, Worker
 
 from .emit import counted
 from .exits import Exit
+from .machine import ThisMachine
 
 _log = logging.getLogger("meshctl")
 _DEFAULT_CONNECTIONS = 10_000
 
 
 def run(profile: str, *, check_only: bool = False) -> int:
-    """Run ``profile``; returns the exit code."""
+    """Run ``profile``; returns the exit code.
+
+    With ``check_only`` the machine is looked at as well, as `validate` does; else binding and opening
+    soon tell what it lacks.
+    """
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.INFO)
-    plan, diagnostics = load(profile)
+    loaded = load_profile(profile, machine=ThisMachine() if check_only else None)
+    plan, diagnostics = loaded.plan, loaded.diagnostics
     if diagnostics:
         print(diagnostics.render(colour=sys.stderr.isatty()), file=sys.stderr)
     if plan is None:

@@ -99,6 +99,10 @@ def children(place: Place) -> Iterator[Place]:
             yield Place(f"{path}{end}", (*steps, step), kind.item, built=built)
 
 
+_RANK: Final = {"upstreams": 0, "defaults": 2}
+"""Which of the places of one key is meant first: where it is at home, and where it is repeated last."""
+
+
 def find(word: str) -> tuple[Place, ...]:
     """Give the places that a word means: the one with this path, else all whose path ends in it."""
     steps = _steps(word)
@@ -107,7 +111,7 @@ def find(word: str) -> tuple[Place, ...]:
         return (max(whole, key=lambda place: sum(step[0] not in "*[" for step in place.steps)),)
     return tuple(
         place
-        for place in sorted(places(), key=lambda place: place.steps[:1] == ("defaults",))
+        for place in sorted(places(), key=lambda place: _RANK.get(place.steps[0], 1) if place.steps else 1)
         if place.key is not None
         and len(steps) < len(place.steps)
         and place.steps[-len(steps)] == steps[0]

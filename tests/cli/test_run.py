@@ -66,6 +66,14 @@ def test_what_is_not_built_is_named_once(tmp_path: Path, capsys: pytest.CaptureF
     assert "upstreams.app.breaker (line 6)" in err
 
 
+def test_checking_only_looks_at_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `validate` does."""
+    path = write(tmp_path, upstream=", health: {protocol: tcp}")
+    Path(path).write_text(Path(path).read_text().replace("endpoints: [", "endpoints: [nowhere.invalid:80, "))
+    assert run(path, check_only=True) == Exit.OK
+    assert "warning[MC613]" in capsys.readouterr().err
+
+
 def test_ignoring_what_protects_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A profile that asks for TLS does not run in the clear."""
     path = write(tmp_path, upstream=", tls: {server_name: a.example}")

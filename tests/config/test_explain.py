@@ -180,8 +180,8 @@ def test_the_end_of_a_path_means_every_place_that_it_fits() -> None:
     shared = explain_key("open_for")
     assert shared is not None
     assert shared.splitlines()[:4] == [
-        "routes.*.breaker.open_for",
         "upstreams.*.breaker.open_for",
+        "routes.*.breaker.open_for",
         "defaults.upstream.breaker.open_for",
         "defaults.route.breaker.open_for",
     ]

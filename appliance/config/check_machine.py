@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from appliance.model.address import Address
 
 from .check_certificates import check_certificates
+from .compile_policy import file_of
 from .diagnostic import Diagnostics
 from .machine import Machine
 from .read import Value
@@ -135,22 +136,16 @@ def _places(root: Value, machine: Machine, diagnostics: Diagnostics) -> None:
     """Whether the files can be made that a running proxy makes: its log and its sockets."""
     log = root.find("access_log", "to")
     if log is not None and log.data not in (None, "stdout", "stderr"):
-        reason = machine.unwritable_file(_beside(log, log.data))
+        reason = machine.unwritable_file(file_of(log))
         _unwritable("the access log cannot be written", log, reason, diagnostics)
     for what, bind in _binds(root):
         if bind.data.kind == "unix":
-            reason = machine.unwritable_directory(os.path.dirname(_beside(bind, bind.data.path)) or ".")
+            reason = machine.unwritable_directory(os.path.dirname(bind.data.path))
             _unwritable(f"{what} cannot make its socket", bind, reason, diagnostics)
     socket = root.find("stats", "socket")
     if socket is not None:
-        reason = machine.unwritable_directory(os.path.dirname(_beside(socket, socket.data)) or ".")
+        reason = machine.unwritable_directory(os.path.dirname(file_of(socket)) or ".")
         _unwritable("`stats` cannot make its socket", socket, reason, diagnostics)
-
-
-def _beside(value: Value, path: str) -> str:
-    """Give a path that is written in a profile: relative ones begin at the file they stand in."""
-    beside: str = os.path.join(os.path.dirname(value.span.file), path)
-    return beside
 
 
 def _unwritable(what: str, value: Value, reason: str, diagnostics: Diagnostics) -> None:

@@ -293,7 +293,7 @@ def _access_log(value: Value | None) -> AccessLogPlan:
     to, redact = value.find("to"), value.find("redact")
     sample = value.get("sample")
     return AccessLogPlan(
-        to=log.to if to is None else to.data,
+        to=log.to if to is None else policy.file_of(to) if policy.names_file(to) else to.data,
         format=value.get("format") or log.format,
         sample=log.sample if sample is None else sample,
         redact=log.redact if redact is None else _listed(redact),

@@ -70,6 +70,8 @@ def outcomes(value: Value) -> Outcomes:
 
 def names_file(value: Value) -> bool:
     """Whether the value is the path of a file, relative to the file in which it is written."""
+    if isinstance(value.type, t.Target):
+        return value.data not in (None, "stdout", "stderr")
     return isinstance(value.type, t.Text) and value.type.what in ("a file", "a path")
 
 

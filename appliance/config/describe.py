@@ -207,7 +207,8 @@ def _host(kind: t.Host) -> str:
 
 def _header_name(kind: t.HeaderName) -> str:
     edit = " Host, and headers that frame messages, cannot be edited." if kind.edit else ""
-    return f"A header name; upper and lower case are the same.{edit}"
+    read = " Host, and headers that belong to one connection, cannot be looked at." if kind.read else ""
+    return f"A header name; upper and lower case are the same.{edit}{read}"
 
 
 def _name(kind: t.Name) -> str:

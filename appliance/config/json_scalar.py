@@ -24,7 +24,7 @@ from appliance.model import units
 
 from . import schema_types as t
 from .describe import rule, sample
-from .read_scalar import FRAMING, MAX_REGEX
+from .read_scalar import FRAMING, MAX_REGEX, UNSEEN
 
 Schema = dict[str, Any]
 
@@ -121,12 +121,9 @@ def _words(words: tuple[str, ...]) -> Schema:
     return {"enum": [*read, *(word for word in words if word not in read)]}
 
 
-def _no_edits() -> str:
-    """Give a look ahead that refuses the names of headers that cannot be edited, in either case."""
-    either = (
-        "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in name)
-        for name in sorted({*FRAMING, "host"})
-    )
+def _none_of(names: frozenset[str]) -> str:
+    """Give a look ahead that refuses these names, in either case."""
+    either = ("".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in name) for name in sorted(names))
     return f"(?!(?:{'|'.join(either)})$)"
 
 
@@ -166,7 +163,7 @@ def _address(kind: t.AddressOf) -> Schema:
     port = f"(?=[0-9]{{1,6}}$)0*{between(0 if kind.bind else 1, 65535)}"
     spelled = {
         "tcp": f"(?!(?:unix|fd|dns):){hosts}{'?' if kind.bind else ''}:{port}",
-        "unix": r"unix:[^\x00]{1,107}",
+        "unix": r"unix:/[^\x00]{0,106}",
         "fd": r"fd:[^\x00]+",
         "dns": f"dns:{hosts}:{port}",
     }
@@ -212,7 +209,8 @@ def _statuses(kind: t.Statuses) -> Schema:
 
 
 def _selector(kind: t.Selector) -> Schema:
-    return _pattern(*kind.words, *(f"{prefix}:{_FIELD_NAME}" for prefix in kind.prefixes))
+    named = {"header": _field_name(t.HeaderName(read=True))}
+    return _pattern(*kind.words, *(f"{prefix}:{named.get(prefix, _FIELD_NAME)}" for prefix in kind.prefixes))
 
 
 def _name(kind: t.Name) -> Schema:
@@ -227,7 +225,12 @@ def _text(kind: t.Text) -> Schema:
 
 
 def _header_name(kind: t.HeaderName) -> Schema:
-    return _pattern((_no_edits() if kind.edit else "") + _FIELD_NAME, also=("number", "boolean"))
+    return _pattern(_field_name(kind), also=("number", "boolean"))
+
+
+def _field_name(kind: t.HeaderName) -> str:
+    refused = (FRAMING if kind.edit else frozenset()) | (UNSEEN if kind.read else frozenset())
+    return (_none_of(refused | {"host"}) if refused else "") + _FIELD_NAME
 
 
 def _network(_kind: t.Network) -> Schema:

@@ -37,6 +37,7 @@ FRAMING = frozenset(
         "proxy-connection",
     }
 )
+UNSEEN = FRAMING - {"te"} | {"http2-settings", "proxy-authenticate", "proxy-authorization"}
 MAX_REGEX = 1000
 
 
@@ -167,7 +168,7 @@ def _selector(kind: t.Selector, text: str) -> str:
         close = nearest(text, kind.words)
         raise Unreadable("MC310", f"is not allowed here: write {words(spelled)}", (close,) if close else ())
     if prefix == "header":
-        return f"header:{_header_name(t.HeaderName(), rest)}"
+        return f"header:{_header_name(t.HeaderName(read=True), rest)}"
     if not _TOKEN.fullmatch(rest):
         raise Unreadable("MC310", f"names no {prefix}: write {prefix}:NAME")
     return text
@@ -277,6 +278,12 @@ def _header_name(kind: t.HeaderName, text: str) -> str:
         )
     if kind.edit and text.lower() == "host":
         raise Unreadable("MC313", "cannot be edited as a header: write it as `rewrite: {host: ...}`")
+    if kind.read and text.lower() in UNSEEN:
+        raise Unreadable(
+            "MC313", "cannot be looked at: it belongs to one connection, and is taken off on arrival"
+        )
+    if kind.read and text.lower() == "host":
+        raise Unreadable("MC313", "cannot be looked at as a header: a match has `hosts`, a key `host`")
     return text.lower()
 
 

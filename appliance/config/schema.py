@@ -63,7 +63,9 @@ MATCH: Final = Object(
         "path_prefix": Key(UrlPath(), "The first segments of the path."),
         "path_regex": Key(Regex(), "A regular expression for the whole path."),
         "methods": Key(ListOf(Method(), low=1), "Any of these methods."),
-        "headers": Key(MapOf(HeaderName(), TEXT_RULE, low=1, entry="header"), "How header values must look."),
+        "headers": Key(
+            MapOf(HeaderName(read=True), TEXT_RULE, low=1, entry="header"), "How header values must look."
+        ),
         "query": Key(
             MapOf(Text("a parameter"), TEXT_RULE, low=1, entry="parameter"), "How query parameters must look."
         ),
@@ -138,7 +140,9 @@ ROUTE: Final = Object(
                 {
                     "status": Key(Status(), "The status.", required=True),
                     "body": Key(Text("a body", empty=True), "The body, as UTF-8."),
-                    "headers": Key(MapOf(HeaderName(), HeaderValue(), entry="header"), "Header fields."),
+                    "headers": Key(
+                        MapOf(HeaderName(edit=True), HeaderValue(), entry="header"), "Header fields."
+                    ),
                 }
             ),
             "Answer at once.",

@@ -140,9 +140,14 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class HeaderName:
-    """A header field name, read as lower-case; ``edit`` refuses those that frame messages."""
+    """A header field name, read as lower-case.
+
+    ``edit`` refuses those that frame messages, which are written anew; ``read`` those that are gone
+    before anything looks at a request's headers.
+    """
 
     edit: bool = False
+    read: bool = False
 
 
 @dataclass(frozen=True, slots=True)

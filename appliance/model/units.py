@@ -296,6 +296,8 @@ def address(text: str, kinds: Collection[AddressKind] = _TCP, *, bind: bool = Fa
             if not rest or "\0" in rest or (kind == "unix" and len(rest.encode()) > 107):
                 problem = "names no path" if not rest else "is too long for a socket path: at most 107 bytes"
                 raise UnitError(text, problem if kind == "unix" else "names no descriptor: fd:NAME")
+            if kind == "unix" and not rest.startswith("/"):
+                raise UnitError(text, "is not an absolute path: write unix:/run/NAME.sock")
             return Address("unix", path=rest) if kind == "unix" else Address("fd", path=rest)
     if "tcp" not in kinds:
         raise UnitError(text, f"is not an address for this place: {_kinds(kinds, bind)}")

@@ -63,7 +63,7 @@ def test_the_corpus_has_each_code() -> None:
         ("localhost:80", ["MC610"]),
         (":0", []),
         ("fd:web", []),
-        ("unix:web.sock", []),
+        ("unix:/tmp/web.sock", []),
     ],
 )
 def test_low_ports_take_a_privilege(bind: str, expected: list[str]) -> None:
@@ -156,8 +156,8 @@ def test_relative_places_begin_at_the_profile(monkeypatch: pytest.MonkeyPatch) -
     asked: list[str] = []
     monkeypatch.setattr(FakeMachine, "unwritable_directory", lambda _, path: asked.append(path) or "")
     monkeypatch.setattr(FakeMachine, "unwritable_file", lambda _, path: asked.append(path) or "")
-    found("unix:run/web.sock", "access_log: {to: log/a}\nstats: {socket: s.sock}")
-    assert asked == ["etc/log/a", "etc/run", "etc"]
+    found("unix:/run/web.sock", "access_log: {to: log/a}\nstats: {socket: s.sock}")
+    assert asked == ["etc/log/a", "/run", "etc"]
 
 
 @pytest.mark.parametrize(("group", "expected"), [("ops", []), ("opps", ["MC615"])])

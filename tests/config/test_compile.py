@@ -74,6 +74,17 @@ def test_the_whole_and_the_process() -> None:
     assert made.access_log == AccessLogPlan(to=None, format="text", sample=0.05, redact=("x-key",))
 
 
+@pytest.mark.parametrize(
+    ("to", "opened"),
+    [("log/a", "etc/log/a"), ("/log/a", "/log/a"), ("stdout", "stdout"), ("stderr", "stderr")],
+)
+def test_a_log_file_is_relative_to_the_profile(to: str, opened: str) -> None:
+    """As every path in a profile is; the words for the standard streams are no paths."""
+    made, _ = load("etc/edge.yaml", text=PROFILE.replace("to: false", f"to: {to}").encode(), env={})
+    assert made is not None
+    assert made.access_log.to == opened
+
+
 def test_listeners() -> None:
     """What is written replaces the default, the rest stays."""
     web, plain = plan().listeners

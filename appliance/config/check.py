@@ -13,6 +13,7 @@ from string import Formatter
 from appliance.model.address import Address
 from appliance.model.units import format_duration
 
+from .check_actions import check_actions
 from .check_fit import check_fit
 from .check_routes import check_routes
 from .check_safety import check_safety
@@ -47,6 +48,7 @@ def check(written: Value, merged: Value, diagnostics: Diagnostics) -> None:
     _memory(merged.find("process", "memory"), diagnostics)
     _log_format(merged.find("access_log", "format"), diagnostics)
     check_fit(merged, diagnostics)
+    check_actions(written, diagnostics)
     check_safety(written, merged, diagnostics)
 
 

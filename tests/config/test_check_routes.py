@@ -29,7 +29,7 @@ def test_a_match_that_could_not_be_read_hides_nothing() -> None:
         ("to: ap", ["MC402"]),
         ("to: [{upstream: app}, {upstream: ap}], mirror: {to: pap}", ["MC402", "MC402"]),
         ("to: [{upstream: app, weight: 0}]", ["MC506"]),
-        ("to: [{upstream: app, weight: 0}, app]", []),
+        ("to: [{upstream: app, weight: 0}, app]", ["MC518"]),
         ("respond: {status: 200}", []),
     ],
 )

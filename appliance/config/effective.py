@@ -23,8 +23,8 @@ from typing import Any, Final
 from appliance.model.units import format_rate, format_share, format_size
 
 from . import schema_types as t
-from .diagnostic import printable
-from .nodes import Scalar
+from .diagnostic import Span, printable
+from .nodes import Listing, Mapping, Scalar
 from .plan import Forward, Plan
 from .read import Value
 from .schema import PROFILE
@@ -66,8 +66,11 @@ def _object(kind: t.Object, value: Value | None, indent: str, path: str) -> Iter
             continue
         child = value.find(name) if value is not None else None
         inner = key.type.mapping if isinstance(key.type, t.ByShape) else key.type
+        unread = None if child is not None or value is None else _unread(value, name)
         if child is not None:
             yield from _entry(f"{indent}{name}:", child, indent, f"{path}.{name}")
+        elif unread is not None:
+            yield f"{indent}{name}: {_foreign(unread)}", _place(unread.span)
         elif key.default is not None:
             yield f"{indent}{name}: {_default(key.default)}", "default"
         elif isinstance(inner, t.Object) and name in _WRITTEN_OUT and not _a_routes_own(path, name):
@@ -89,10 +92,10 @@ def _entry(head: str, value: Value, indent: str, path: str) -> Iterator[Line]:
         yield from inner
     elif isinstance(value.data, list) and any(isinstance(item.data, dict) for item in value.data):
         yield head, ""
-        for item in value.data:
+        for item in _items(value):
             yield from _item(item, indent + "  ", path)
     elif isinstance(value.data, list):
-        yield f"{head} [{', '.join(_scalar(item) for item in value.data)}]", _origin(value)
+        yield f"{head} [{', '.join(_scalar(item) for item in _items(value))}]", _origin(value)
     else:
         yield f"{head} {_scalar(value)}", _origin(value)
 
@@ -107,9 +110,31 @@ def _inside(value: Value, indent: str, path: str) -> Iterator[Line]:
         return
     for name, child in value.items():
         yield from _entry(f"{indent}{_quoted(name)}:", child, indent, f"{path}.{name}")
+    for key, node in value.node.entries if isinstance(value.node, Mapping) else ():
+        if isinstance(node, Scalar) and node.unknown:
+            yield f"{indent}{_quoted(key.value)}: {_foreign(node)}", _place(key.span)
 
 
-def _item(value: Value, indent: str, path: str) -> Iterator[Line]:
+def _unread(value: Value, name: str) -> Scalar | None:
+    """Give what is written under a key where nobody here knows what it stands for."""
+    node = value.node.get(name) if isinstance(value.node, Mapping) else None
+    return node if isinstance(node, Scalar) and node.unknown else None
+
+
+def _items(value: Value) -> Iterator[Value | Scalar]:
+    """Give the items of a list, those that could not be read as they are written."""
+    known = {id(item.node): item for item in value.data}
+    for node in value.node.items if isinstance(value.node, Listing) else ():
+        if id(node) in known:
+            yield known[id(node)]
+        elif isinstance(node, Scalar):
+            yield node
+
+
+def _item(value: Value | Scalar, indent: str, path: str) -> Iterator[Line]:
+    if isinstance(value, Scalar):
+        yield f"{indent}- {_scalar(value)}", _place(value.span)
+        return
     if not isinstance(value.data, dict):
         yield f"{indent}- {_scalar(value)}", _origin(value)
         return
@@ -118,16 +143,18 @@ def _item(value: Value, indent: str, path: str) -> Iterator[Line]:
         yield (f"{indent}- {line[len(indent) + 2 :]}" if number == 0 else line), origin
 
 
-def _scalar(value: Value) -> str:
-    node = value.node
+def _scalar(value: Value | Scalar) -> str:
+    node = value if isinstance(value, Scalar) else value.node
     if not isinstance(node, Scalar):
-        return json.dumps(str(value.data))
-    if node.secret:
-        return json.dumps(HIDDEN)
-    if node.foreign:
-        return json.dumps(without_users(node.written), ensure_ascii=False)
+        return json.dumps(str(value.data)) if isinstance(value, Value) else ""
+    if node.secret or node.foreign:
+        return _foreign(node)
     text = without_users(node.value)
     return _quoted(text.replace("${", "$${"))
+
+
+def _foreign(node: Scalar) -> str:
+    return json.dumps(HIDDEN if node.secret else without_users(node.written), ensure_ascii=False)
 
 
 def _quoted(text: str) -> str:
@@ -142,9 +169,12 @@ def _default(default: Any) -> str:
 
 
 def _origin(value: Value) -> str:
-    where = value.head.where
-    place = f"{where.file}:{where.line}"
+    place = _place(value.head)
     return f"defaults, {place}" if value.path.startswith("defaults.") else place
+
+
+def _place(span: Span) -> str:
+    return f"{span.file}:{span.line}"
 
 
 def worst_case(plan: Plan) -> list[str]:

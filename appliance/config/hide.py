@@ -2,7 +2,7 @@
 
 A scalar counts by the name that it stands under: the nearest key, or the one above it where the
 key only says how to compare (`authorization: {prefix: ...}`). A value that is nothing but a
-substitution gives nothing away and stays readable.
+substitution without a fallback gives nothing away and stays readable.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .secrets import is_secret_name
 
 _COMPARES = frozenset({"exact", "prefix", "contains", "regex"})
 _WORD = re.compile(r"[\w.-]+")
-_SUBSTITUTION = re.compile(r"(?:\w+ )?\$\{(?:\w+|file:[^{}]*)\}")
+_SUBSTITUTION = re.compile(r"(?:\w+ )?\$\{(?:\w+(?::-|:\?[^{}]*)?|file:[^{}]*)\}")
 
 
 def hide_secrets(tree: Node, diagnostics: Diagnostics) -> None:
@@ -34,6 +34,6 @@ def hide_secrets(tree: Node, diagnostics: Diagnostics) -> None:
                 waiting.append((value, told or (secret and key.value in _COMPARES)))
         elif isinstance(node, Listing):
             waiting += [(item, secret) for item in node.items]
-        elif secret and not node.empty and not _SUBSTITUTION.fullmatch(node.written):
+        elif secret and node.value and not node.empty and not _SUBSTITUTION.fullmatch(node.written):
             node.foreign = node.secret = True
             diagnostics.hide(node.span)

@@ -115,7 +115,8 @@ def decode(data: bytes, file: str, diagnostics: Diagnostics) -> str | None:
         text = data.decode()
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
-        column = problem.start - (data.rfind(b"\n", 0, problem.start) + 1) + 1
+        before = data[data.rfind(b"\n", 0, problem.start) + 1 : problem.start].decode()
+        column = len(before.removeprefix("\ufeff") if line == 1 else before) + 1
         message = f"byte 0x{data[problem.start]:02x} is not UTF-8"
         diagnostics.error(
             "MC101", message, Span(file, line, column, line, column + 1), help="save the file as UTF-8"
@@ -265,8 +266,8 @@ class _Builder:
 
     def _key(self, frame: _Frame, node: Node, event: Any) -> None:
         if not isinstance(node, Scalar):
-            self._refuse("MC120", "a key must be plain text, not a list or map", event)
-            return
+            self._diagnostics.error("MC120", "a key must be plain text, not a list or map", node.span)
+            raise _Refused
         if node.plain and node.value == "<<":
             advice = "write the keys out, or put what is common under `defaults`"
             self._refuse("MC119", "merge keys (<<) are not read", event, help=advice)
@@ -286,7 +287,8 @@ class _Builder:
         plain = event.style is None or event.style == ""
         start, end = event.start_mark, event.end_mark
         if any(0xD800 <= ord(c) < 0xE000 for c in event.value):
-            self._refuse("MC102", "an escape in this text gives half of a character", event)
+            advice = r"write the character itself, or one escape for the whole of it, such as \U0001F600"
+            self._refuse("MC102", "an escape in this text gives half of a character", event, help=advice)
         written = event.value if plain else _slice(self._text, start, end)
         return Scalar(self._span(event), event.value, written, plain)
 

@@ -79,9 +79,10 @@ class Substitution:
             return found[0][1:]
         inner = found[1]
         if not found[2]:
-            self._error(
-                "MC121", scalar, path, "a ${ is never closed", "close it with }, or write $${ for the text"
-            )
+            nested = found.string[found.end() : found.end() + 1] == "{"
+            message = "a ${...} cannot contain {" if nested else "a ${ is never closed"
+            advice = "close it with }, or write $${ for the text itself"
+            self._error("MC121", scalar, path, message, "put it into a variable" if nested else advice)
             return ""
         if inner.startswith("file:"):
             scalar.foreign = True

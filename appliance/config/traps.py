@@ -19,6 +19,8 @@ from .secrets import blanked
 _BEFORE = r"(?:^|(?<=[\s\[,{]))"
 _STAR = re.compile(_BEFORE + r"\*[^\s,\]}\"']*")
 _IPV6 = re.compile(_BEFORE + r"\[(?=[^\]]*:[^\]]*:)[0-9A-Fa-f:.]+\](?::\d+)?")
+_IPV6_ITEM = re.compile(r"(?<=[\[,{\s])(?=[0-9A-Fa-f:.]*::)[0-9A-Fa-f:.]+(?:/\d+)?(?=\s*(?:[,\]}]|$))")
+_BLOCK = re.compile(r"(?<=:\s)[|>][-+0-9]*(?=\s*$)")
 _ESCAPE = re.compile(r"\\(?![0abtnvfre \"/\\N_LPxuU\t]|$).?")
 _TAB = re.compile(r"^ *(?:- +)?\t+|(?<=:)\t+(?=\S+:\s)")
 _BAD_START = re.compile(_BEFORE + r"(?:(?<=: )|(?<=- )|(?<=[\[,{] )|(?<=[\[,{])|^)[%@`][^,\]}#]*")
@@ -69,6 +71,8 @@ def explain(text: str, file: str, marks: tuple[Any | None, Any | None], opened: 
             help=f"close it with {'}' if bracket == '{' else ']'}, and part the entries with commas",
             related=() if at_end else (Related("here it can no longer be read", end),),
         )
+    while stopped and not lines[stopped].strip():
+        stopped -= 1
     line = lines[stopped]
     start = len(line) - len(line.lstrip()) + 1
     return Diagnostic(
@@ -127,13 +131,25 @@ def _trap(line: str, file: str, number: int) -> Diagnostic | None:
         return told("MC107", "an unquoted * begins a YAML alias, not a text", star, "quote")
     ipv6 = _IPV6.search(bare)
     if ipv6:
-        return told("MC108", "an unquoted [ begins a YAML list, not an IPv6 address", ipv6, "quote")
+        if ipv6[0].endswith("]"):
+            advice = f'quote the address, "{ipv6[0]}", or the item of a list, ["{ipv6[0][1:-1]}"]'
+        else:
+            advice = "quote"
+        return told("MC108", "an unquoted [ begins a YAML list, not an IPv6 address", ipv6, advice)
     start = _BAD_START.search(bare)
     if start:
         return told("MC109", f"an unquoted value cannot begin with {start[0][0]}", start, "quote")
     question = _QUESTION.search(bare) if "{" in bare or "[" in bare else None
     if question:
         return told("MC109", "an unquoted value in brackets cannot contain ?", question, "quote")
+    brackets = re.search(r"[\[{]", bare)
+    item = _IPV6_ITEM.search(bare, brackets.start()) if brackets else None
+    if item:
+        return told("MC109", "an unquoted value in brackets cannot contain ::", item, "quote")
+    block = _BLOCK.search(bare, brackets.start()) if brackets else None
+    if block:
+        advice = "quote the text, or write what is in brackets over several lines without them"
+        return told("MC109", f"a block of text ({block[0][0]}) cannot stand in brackets", block, advice)
     colons = _TWO_COLONS.search(bare)
     if colons:
         return told("MC111", "an unquoted value cannot contain `: `", colons, "quote", "value")

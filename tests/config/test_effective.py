@@ -88,3 +88,24 @@ def test_the_worst_case_is_worked_out() -> None:
     assert "memory of all buffers together: 314 MiB\n" in text
     none, _ = shown(PROFILE.replace("to: app", "to: app, retry: {max_retries: 0}"), B="b")
     assert "route all" not in none
+
+
+def test_what_is_not_known_here_stays_as_it_is_written() -> None:
+    """No default takes its place, and no item of a list goes missing."""
+    text = """meshctl: 1
+listeners: {web: {bind: ":8080", limits: {max_connections: "${N}"}}}
+defaults: {upstream: {timeouts: {connect: 1s}}}
+routes:
+  - {name: all, to: app, match: {hosts: [a.test, "${H}"]}, headers: {request: {set: {x-b: "${B}", x-c: c}}}}
+upstreams:
+  app: {endpoints: ["${E}:1", {address: "h:1", weight: 3}], timeouts: {connect: "${C:-}"}}
+"""
+    loaded = load_profile("edge.yaml", text=text.encode(), env=None)
+    assert loaded.merged is not None
+    printed = [" ".join(line.split()) for line in effective(loaded.merged, None).splitlines()]
+    assert 'max_connections: "${N}" # edge.yaml:2' in printed
+    assert 'hosts: [a.test, "${H}"] # edge.yaml:5' in printed
+    assert 'x-b: "${B}" # edge.yaml:5' in printed
+    assert '- "${E}:1" # edge.yaml:7' in printed
+    assert "weight: 3 # edge.yaml:7" in printed
+    assert 'connect: "" # edge.yaml:7' not in printed

@@ -77,12 +77,7 @@ RIGHT: Final[dict[type, tuple[str, ...]]] = {
     t.HeaderName: ("x-a", "X-Token", "authorization", "accept"),
     t.HeaderValue: ("v", "%CLIENT_SUBJECT%", "a b", "é", "${V:-w}"),
     t.Network: ("10.0.0.0/8", "::/0", "0.0.0.0/0", "192.0.2.7"),
-    t.Url: (
-        "https://example.com/a?token=1",
-        "http://a.example.com:81/a/b",
-        "https://[::1]/",
-        "http://b.test",
-    ),
+    t.Url: ("https://example.com/a?token=1", "http://a.example.com:81/a", "https://[::1]/", "http://b.test"),
 }
 ADDRESSES: Final = {
     "tcp": ("127.0.0.1:9001", ":8080", "[::1]:8443", "localhost:80"),
@@ -90,154 +85,50 @@ ADDRESSES: Final = {
     "fd": ("fd:web",),
     "dns": ("dns:app.internal:8080",),
 }
+_WORDS: Final = r"""
+~ null on no True 0 -1 0600 1.10 0.5 12:01:03 1e3 1_000 99999 ² ٣ ٣s 5 5S 64K 100rps 5sec 6xx 504-500
+${V} ${NONE} ${NONE:-5s} ${ ${} ${file:missing} ${file:} $${V} ${V}${V} x${V }
+*.example.com a.*.b [::1]:80 http://h:1/ h:99999 h:0 user:pw@h //user:pw@h/ h..b
+é.example xn--é fd: unix: dns: dns:h : ::
+/a?b /%zz /%2f /é a/b /\ get CONNECT host connection x-é header: header:é cookie:
+10.0.0.1/8 ::1/129 1.2.3.4/33 fe80::1%eth0 ftp://h https:// http://h:p/ http://[::1 http://[x]/ //h
+%a @a `a !x &x *x | > { ] , " ' << --- - ? # \ {method} {nothing} %X% stdin true {0} {a.b}
+{:>9999999999} {a!r} {}
+"""
+EXPRESSIONS: Final = r"""
+(a+)+ ( [[a] (?<n>a) a{3,1} a{99999999999} (?i .*.*= (?=a*) \1 [a&&b] [a--b] [a||b] [a~~b] a(?i)b (?#x)
+(?L)a (?u)a é [é] \N{BULLET} \ud800 (?P<a>b)(?P=a) (?(1)a|b) [z-a] a**  a*+ (?>a+)b \Z \A^$ [] [^]
+(?s).* (?x)# a{0,9}{0,9} x{,3}
+"""
+_LINES: Final = """1 s|50 %|x y|a: b|a #b|- a|? a|%(h|  | a |${NONE:?say it}|${a b}|5 ms|G T"""
 NEARLY: Final = (
+    *_WORDS.split(),
+    *EXPRESSIONS.split(),
+    *_LINES.split("|"),
+    *"\x07\x7f\x85\u2028\u202e\ufeff\U0001d54f\0",
     *(
-        "",
-        "~",
-        "null",
-        "on",
-        "no",
-        "True",
-        "0",
-        "-1",
-        "0600",
-        "1.10",
-        "0.5",
-        "12:01:03",
-        "1e3",
-        "1_000",
-        "99999",
-    ),
-    *(
-        "9" * 20,
-        "9" * 5000,
-        "²",
-        "٣",
-        "٣s",
-        "5",
-        "5S",
-        "64K",
-        "100rps",
-        "1 s",
-        "5sec",
-        "50 %",
-        "6xx",
-        "504-500",
-    ),
-    *(
-        "${V}",
-        "${NONE}",
-        "${NONE:-5s}",
-        "${NONE:?say it}",
-        "${",
-        "${}",
-        "${file:missing}",
-        "${file:}",
-        "$${V}",
-    ),
-    *("${file:\0}", "${V}${V}", "${a b}", "${file:a\ud7ffb}", "x${V", "}"),
-    *(
-        "*.example.com",
-        "a.*.b",
-        "[::1]:80",
-        "http://h:1/",
-        "h:99999",
-        "h:0",
-        "user:pw@h",
-        "//user:pw@h/",
-        "h..b",
-    ),
-    *("a" * 300 + ".b", "fd:", "unix:", "dns:", "dns:h", ":", "::", "é.example", "xn--é", "a" * 64),
-    *(
-        "/a?b",
-        "/%zz",
-        "/%2f",
-        "/é",
-        "a/b",
-        "/\\",
-        "get",
-        "CONNECT",
-        "G T",
-        "host",
-        "connection",
-        "x y",
-        "x-é",
-    ),
-    *(
-        "(a+)+",
-        "(",
-        "[[a]",
-        "(?<n>a)",
-        "a{3,1}",
-        "a{99999999999}",
-        "(?i",
-        "\\",
-        ".*.*=",
-        "(?=a*)",
-        "\\1",
-        "[a&&b]",
-    ),
-    *(
-        "10.0.0.1/8",
-        "::1/129",
-        "1.2.3.4/33",
-        "ftp://h",
-        "https://",
-        "http://h:p/",
-        "header:",
-        "header:é",
-        "cookie:",
-    ),
-    *(
-        "a\nb",
-        "a\tb",
-        "\x07",
-        "\x7f",
-        "\u0085",
-        "\u2028",
-        "\u202e",
-        "\ufeff",
+        "${file:\0}",
+        "${file:a\ud7ffb}",
         "\x1b[31m",
-        "\U0001d54f",
-        "  ",
-        " a ",
-    ),
-    *(
-        "a: b",
-        "a #b",
-        "%a",
-        "@a",
-        "`a",
-        "!x",
-        "&x",
-        "*x",
-        "- a",
-        "? a",
-        "|",
-        ">",
-        "{",
-        "]",
-        ",",
-        '"',
-        "'",
-        "<<",
-        "---",
-    ),
-    *(
-        "%(h",
-        "{",
-        "{method}",
-        "{nothing}",
-        "%X%",
-        "stdin",
-        "true",
-        "{0}",
-        "{a.b}",
-        "{:>9999999999}",
-        "{a!r}",
-        "{}",
+        "a\tb",
+        "",
+        "a\nb",
+        "9" * 20,
+        "9" * 400,
+        "a" * 64,
+        "a" * 300 + ".b",
+        "(" * 400 + ")" * 400,
     ),
 )
+"""Values that are nearly right somewhere."""
+
+NEAR: Final[dict[type, tuple[str, ...]]] = {
+    t.Regex: (*EXPRESSIONS.split(), "(" * 400 + ")" * 400),
+    t.UrlPath: ("/a?b", "/%zz", "/%2f", "/é", "a/b", "/\\", "/..", "/./a//", "/%"),
+    t.Duration: ("5", "5S", "1 s", "1m30", "5sec", "1.5s", "0", "1ms1s", "99999h"),
+}
+"""Those that are nearly right for one type, to be met there more often."""
+
 TAME: Final = 0
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/$.][\w/.{}$%+@-]*(?::[\w/.-]+)*", re.ASCII)
 
@@ -264,7 +155,8 @@ class Grower:
         if known and self._dice.below(6) == 0:
             return Alias(self._dice.one(known))
         if self._odd():
-            return self._oddity(flow)
+            near = NEAR.get(type(kind)) if self._dice.below(2) else None
+            return self._oddity(flow) if near is None else self._scalar(self._dice.one(near), flow)
         if isinstance(kind, t.ByShape):
             shapes = [each for each in (kind.scalar, kind.listing, kind.mapping) if each is not None]
             return self._node(self._dice.one(shapes), key, flow)

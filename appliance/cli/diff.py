@@ -30,6 +30,7 @@ _ORDER = ("reload", "never", "restart")
 _WIDTH = 100
 _PATH_WIDTH = 44
 _STDIN = "<stdin>"
+_UNBUILT = "(this version loads a profile only when it starts: until it can reload, restart it)"
 
 
 def diff(before: str, after: str, fmt: str = "human", colour: bool = False) -> int:
@@ -109,7 +110,7 @@ def render(changes: tuple[Change, ...], names: tuple[str, str], colour: bool = F
         for row in groups[effect]:
             lines += _row(row, _place(row[0], names), (paths, places), colour)
         lines.append("")
-    lines.append(_closing(changes))
+    lines += [_closing(changes), _UNBUILT]
     return "\n".join(lines)
 
 

@@ -50,8 +50,19 @@ All commands: meshctl --help
 """
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"meshctl {__version__} (CPython {'.'.join(map(str, sys.version_info[:3]))})")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def _bare(context: typer.Context) -> None:
+def _bare(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Show the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
     if context.invoked_subcommand is None:
         print(_BARE.format(version=__version__), end="")
 
@@ -61,7 +72,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
     def check(given: str) -> str:
         if given not in words:
-            raise typer.BadParameter(f"{given!r}: {', '.join(words[:-1])} or {words[-1]}")
+            known = [word for word in words if word]
+            raise typer.BadParameter(f"{given!r}: write {' or '.join(', '.join(known).rsplit(', ', 1))}")
         return given
 
     return check
@@ -101,6 +113,8 @@ def validate(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     from .validate import Look
     from .validate import validate as command
 
+    if print_ and format != "human":
+        raise typer.BadParameter("--print effective is for people: leave --format out")
     look = Look(env=not no_env, files=not no_files, quiet=quiet, effective=bool(print_))
     raise typer.Exit(command(profiles, format, strict, _colour(color), look))
 

@@ -49,6 +49,7 @@ def run(profile: str, *, check_only: bool = False) -> int:
     if not _say_unbuilt(plan):
         return Exit.INVALID_PROFILE
     if check_only:
+        print(f"ok {profile}: it can run", file=sys.stderr)
         return Exit.OK
     room = connection_limit(plan)
     bound: list[Bound] = []
@@ -57,7 +58,8 @@ def run(profile: str, *, check_only: bool = False) -> int:
             bound.append(Bound(listener, bind(listener.bind, os.environ)))
         log = open_log(plan.access_log, time.time(), time.monotonic())
     except (BindError, OSError) as error:
-        print(f"meshctl: {error}", file=sys.stderr)
+        reason = error if isinstance(error, BindError) else _no_log(plan, error)
+        print(f"meshctl: {reason}", file=sys.stderr)
         for each in bound:
             unbind(each.sock, each.plan.bind)
         return Exit.CANNOT_START
@@ -73,6 +75,11 @@ def run(profile: str, *, check_only: bool = False) -> int:
         return Exit.CONFLICT
     print(f"stopped after {counted(worker.ending.total, 'request')}, none cut off", file=sys.stderr)
     return Exit.OK
+
+
+def _no_log(plan: Plan, error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return f"cannot open the access log {plan.access_log.to}: {reason}; make its directory or name another"
 
 
 def _say_unbuilt(plan: Plan) -> bool:
@@ -133,7 +140,7 @@ async def _serve(worker: Worker) -> None:
 async def _obey(signals: AsyncIterator[int], worker: Worker) -> None:
     async for number in signals:
         if number == signal.SIGHUP:
-            _log.info("SIGHUP: nothing changed; restart to load a changed profile")
+            _log.info("SIGHUP: this version does not reload; restart it to load a changed profile")
             continue
         if not worker.draining:
             _notify("STOPPING=1")

@@ -71,7 +71,7 @@ def validate(
         everything += found
         total = (total[0] + found.errors, total[1] + found.warnings)
         if fmt == "json":
-            documents.append(found.as_json(name))
+            documents.append(_document(name, loaded, strict))
         elif fmt == "github":
             print(github(found), end="")
         elif fmt == "human":
@@ -82,7 +82,7 @@ def validate(
 
                 print(effective(loaded.merged, loaded.plan), end="", flush=True)
             elif found.errors or not look.quiet:
-                print(_closing(name, loaded, took, path), flush=True)
+                print(_closing(name, loaded, took, path, strict), flush=True)
     if fmt == "sarif":
         print(json.dumps(sarif(everything)))
     if fmt == "github":
@@ -92,13 +92,27 @@ def validate(
     return Exit.INVALID_PROFILE if failed else Exit.OK
 
 
+def _document(name: str, loaded: Loaded, strict: bool) -> dict[str, Any]:
+    """Give the document of one profile, with the keys that this version does not act on."""
+    found = loaded.diagnostics
+    document = found.as_json(name)
+    unbuilt = loaded.plan.unbuilt if loaded.plan is not None else ()
+    return {
+        **document,
+        "ok": document["ok"] and not (strict and found.warnings),
+        "not_acted_on": [{"path": key.path, "refused_by_run": key.security} for key in unbuilt],
+    }
+
+
 def _several(documents: list[dict[str, Any]]) -> dict[str, Any]:
     ok = all(document["ok"] for document in documents)
     return {"schema": "meshctl.validate/1", "ok": ok, "profiles": documents}
 
 
-def _closing(name: str, loaded: Loaded, took: float, path: str) -> str:
+def _closing(name: str, loaded: Loaded, took: float, path: str, strict: bool) -> str:
     plan, found = loaded.plan, loaded.diagnostics
+    if strict and found.warnings and not found.errors:
+        return f"{printable(name)}: {summary(0, found.warnings)}, and --strict allows none"
     if loaded.unknown and not found.errors:
         unknown = counted(loaded.unknown, "value")
         return f"ok {printable(name)}, as far as it can be told: {unknown} not known here"

@@ -89,21 +89,47 @@ def _log_format(value: Value | None, diagnostics: Diagnostics) -> None:
 
 
 def _listeners(root: Value, diagnostics: Diagnostics) -> None:
-    seen: dict[Address, Value] = {}
-    for name, listener in _entries(root, "listeners"):
-        bind = listener.find("bind")
+    """Find places that two of ours would bind."""
+    taken: dict[tuple[str, int | str], list[Value]] = {}
+    named = [(f"listener `{name}`", value.find("bind")) for name, value in _entries(root, "listeners")]
+    for what, bind in (*named, ("`stats`", root.find("stats", "listen"))):
         if bind is None or (bind.data.kind == "tcp" and bind.data.port == 0):
             continue
-        first = seen.setdefault(bind.data, bind)
-        if first is not bind:
+        others = taken.setdefault((bind.data.kind, bind.data.port or bind.data.path), [])
+        first = next((other for other in others if _overlap(bind.data.host, other.data.host)), None)
+        others.append(bind)
+        if first is not None:
+            also = "has" if bind.data == first.data else f"has as `{first.shown}`"
             diagnostics.error(
                 "MC407",
-                f"listener `{name}` binds `{bind.shown}`, which another listener has",
+                f"{what} binds `{bind.shown}`, which another listener {also}",
                 bind.span,
                 help="give each listener an address of its own",
                 related=(Related("bound here already", first.span),),
                 path=bind.path,
             )
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether sockets bound to two hosts and the same port would be in each other's way.
+
+    No host is every address of both families; a wildcard that is written is every one of its own.
+    """
+    hosts = {one, other}
+    if len(hosts) == 1 or "" in hosts:
+        return True
+    if hosts & _EVERYWHERE:
+        return bool(_families(one) & _families(other))
+    return "localhost" in hosts and hosts <= _LOOPBACK
+
+
+def _families(host: str) -> set[int]:
+    """Give the IP versions that a host surely has; none for a name that is not looked up."""
+    if host == "localhost":
+        return {4, 6}
+    if ":" in host:
+        return {6}
+    return {4} if host.replace(".", "").isdigit() else set()
 
 
 def _endpoints(root: Value, name: str, upstream: Value, diagnostics: Diagnostics) -> None:
@@ -151,6 +177,8 @@ def _reaches(endpoint: Address, bind: Address) -> bool:
         return endpoint == bind
     if endpoint.port != bind.port or endpoint.port == 0:
         return False
+    if endpoint.host == "localhost" and bind.host == "127.0.0.1":
+        return True
     local = endpoint.host in _LOOPBACK or endpoint.host in _EVERYWHERE
     if bind.host in _EVERYWHERE:
         return local

@@ -71,15 +71,21 @@ def _port(what: str, bind: Value, machine: Machine, diagnostics: Diagnostics) ->
 
 def _address(what: str, bind: Value, machine: Machine, diagnostics: Diagnostics) -> None:
     address: Address = bind.data
-    if address.kind != "tcp" or not _is_ip(address.host):
+    if address.kind != "tcp" or not address.host:
         return
-    if ip_address(address.host).is_unspecified:
-        return
-    if machine.has_address(address.host):
+    if not _is_ip(address.host):
+        problem, missing = "a name that does not resolve here", bool(machine.unresolved((address.host,)))
+    else:
+        every = ip_address(address.host).is_unspecified
+        problem, missing = (
+            "an address that this machine does not have",
+            not every and not machine.has_address(address.host),
+        )
+    if not missing:
         return
     diagnostics.warning(
         "MC611",
-        f"{what} binds `{bind.shown}`, an address that this machine does not have",
+        f"{what} binds `{bind.shown}`, {problem}",
         bind.span,
         help="name an address of this machine, or leave the host out to listen on all of them",
         path=bind.path,

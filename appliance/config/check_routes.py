@@ -5,6 +5,8 @@ Whether they can be reached is a question of its own: ``check_reach``.
 
 from __future__ import annotations
 
+import math
+
 from appliance.model.units import format_duration
 
 from .check_reach import check_reach
@@ -20,9 +22,11 @@ def check_routes(root: Value, diagnostics: Diagnostics) -> None:
     upstreams = dict(root.find("upstreams").data) if root.find("upstreams") is not None else {}  # type: ignore[union-attr]
     _names(routes, diagnostics)
     check_reach(routes, diagnostics)
+    late: set[tuple[str, str]] = set()
     for route in routes:
         _targets(route, upstreams, diagnostics)
-        _times(route, upstreams, diagnostics)
+        _times(route, upstreams, late, diagnostics)
+    _unused(routes, upstreams, diagnostics)
     _tests(root, routes, upstreams, diagnostics)
 
 
@@ -87,8 +91,30 @@ def _no_upstream(message: str, value: Value, upstreams: dict[str, Value], diagno
     )
 
 
-def _times(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics) -> None:
-    """Compare the time of the route with what its upstreams may take for their tries."""
+def _unused(routes: list[Value], upstreams: dict[str, Value], diagnostics: Diagnostics) -> None:
+    """Find upstreams that no route names; where a route could not be read, nobody can know."""
+    named = {name for route in routes for name, _, _ in destinations(route.find("to"))}
+    named |= {route.get("mirror", "to") for route in routes}
+    if diagnostics.errors:
+        return
+    for name, upstream in upstreams.items():
+        if name not in named:
+            diagnostics.warning(
+                "MC410",
+                f"upstream `{name}` gets no requests: no route names it",
+                upstream.head,
+                help="name it in the `to` of a route, or remove it",
+                path=upstream.path,
+            )
+
+
+def _times(
+    route: Value, upstreams: dict[str, Value], late: set[tuple[str, str]], diagnostics: Diagnostics
+) -> None:
+    """Compare the time of the route with what its upstreams may take for their tries.
+
+    ``late`` holds the places and upstreams that were told already: `defaults` hold for many routes.
+    """
     response = route.find("timeouts", "response")
     limit = route.known("timeouts", "response")
     if not limit:
@@ -119,12 +145,17 @@ def _times(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics) 
             )
         elif retries is not None and count and (count + 1) * one > limit:
             where = response or retries
+            if (str(where.span), upstream) in late:
+                continue
+            late.add((str(where.span), upstream))
             noun = "retry" if count == 1 else "retries"
             diagnostics.warning(
                 "MC511",
                 f"tries cannot fit: (1 + {count} {noun}) x per_try {format_duration(one)} = "
                 f"{format_duration((count + 1) * one)}, but {name} stops at {format_duration(limit)}",
                 where.span,
+                help=f"the last ones are cut off; make `per_try` of `{upstream}` at most "
+                f"{format_duration(math.floor(limit * 1000 / (count + 1)) / 1000)}, or allow fewer",
                 path=where.path,
             )
 

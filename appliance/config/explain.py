@@ -127,6 +127,8 @@ def _steps(word: str) -> tuple[str, ...]:
 def _fits(pattern: tuple[str, ...], steps: tuple[str, ...]) -> bool:
     if not pattern or not steps:
         return pattern == steps
+    if pattern[0] == "[*]" and _fits(pattern[1:], steps):
+        return True
     if pattern[0] == "**":
         return any(_fits(pattern[1:], steps[count:]) for count in range(1, len(steps) + 1))
     return _step_fits(pattern[0], steps[0]) and _fits(pattern[1:], steps[1:])
@@ -316,8 +318,8 @@ def _explained(found: tuple[Place, ...]) -> str:
     ]
     parts.append("".join(_fill(text, f"{name:<10}") + "\n" for name, text in rows if text))
     if facts["keys"]:
-        start = len(found[0].path) + 1 if found[0].path else 0
-        table = [(entry["path"][start:], entry["doc"]) for entry in facts["keys"]]
+        start = len(found[0].path)
+        table = [(entry["path"][start:].lstrip("."), entry["doc"]) for entry in facts["keys"]]
         width = max(len(name) for name, _ in table) + 4
         parts.append("keys:\n" + "".join(_fill(doc, f"  {name:<{width - 2}}") + "\n" for name, doc in table))
     parts.append(f"example:\n{textwrap.indent(facts['example'].strip(chr(10)), '  ')}\n")

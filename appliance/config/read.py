@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import schema_types as t
+from .advice import for_key, for_list, for_map, for_value, meant
 from .codes import TITLES
 from .diagnostic import MAX_SHOWN, Diagnostics, Edit, Related, Span
 from .nodes import Listing, Mapping, Node, Scalar, shape
@@ -129,6 +130,7 @@ class Reader:
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self._diagnostics = diagnostics
+        self._top: frozenset[str] = frozenset()
 
     def read(self, kind: t.Type, node: Node, path: str = "", key: Scalar | None = None) -> Value | None:
         """Give the value of ``node`` as this type; None after a problem, which has been told."""
@@ -159,7 +161,9 @@ class Reader:
         self._shape(words(tuple(name for name, given in pairs if given is not None)), node, path, key)
         return None
 
-    def _shape(self, expected: str, node: Node, path: str, key: Scalar | None) -> None:
+    def _shape(
+        self, expected: str, node: Node, path: str, key: Scalar | None, keys: tuple[str, ...] = ()
+    ) -> None:
         name = key.value if key is not None else path
         if isinstance(node, Scalar) and node.empty:
             span = key.span if key is not None else node.span
@@ -172,16 +176,15 @@ class Reader:
             )
             return
         message = f"`{name}` must be {expected}, but is {shape(node)}"
-        advice = ""
-        fix: tuple[Edit, ...] = ()
-        if (
-            isinstance(node, Scalar)
-            and expected == "a list"
-            and "\n" not in node.written
-            and not node.foreign
-        ):
-            advice = f"write [{node.written}]"
-            fix = (Edit(node.span, f"[{node.written}]"),) if node.plain else ()
+        text = ""
+        if expected == "a list":
+            advice, text = for_list(node)
+        else:
+            advice = for_map(node, keys) if expected == "a map" else ""
+        if name in self._top and path.count(".") == 1:
+            above = path.partition(".")[0]
+            advice = f"if it is not an entry of `{above}`, indent it as far as `{above}` is"
+        fix = (Edit(node.span, text),) if text else ()
         self._diagnostics.error("MC201", message, node.span, help=advice, fix=fix, path=path)
 
     def _scalar(self, kind: t.Leaf, node: Scalar, path: str, key: Scalar | None) -> Value | None:
@@ -208,6 +211,9 @@ class Reader:
             return
         instead = problem.instead
         advice = f"write {' or '.join(f'`{choice}`' for choice in instead)}" if instead else ""
+        if "${" in node.written:
+            advice = for_key(node.written)
+        advice = advice or for_value(node)
         fix = replacement(node, instead[0]) if len(instead) == 1 else ()
         message = f"`{shown(node)}` {problem.problem}"
         self._diagnostics.error(problem.code, message, node.span, help=advice, fix=fix, path=path)
@@ -264,30 +270,37 @@ class Reader:
         )
 
     def _object(self, kind: t.Object, node: Node, path: str, key: Scalar | None) -> Value | None:
+        if not path:
+            self._top = frozenset(kind.keys)
         if not isinstance(node, Mapping):
-            self._shape("a map", node, path, key)
+            self._shape("a map", node, path, key, tuple(kind.keys))
             return None
         fields: dict[str, Value] = {}
         written = {name.value for name, _ in node.entries}
         absent = [known for known in kind.keys if known not in written]
+        misspelt = set()
         for name, child in node.entries:
             declared = kind.keys.get(name.value)
             step = f"{path}.{name.value}" if path else name.value
             if declared is None:
-                self._unknown(kind, name, path, absent)
+                misspelt.add(self._unknown(kind, name, path, absent))
                 continue
             value = self.read(declared.type, child, step, name)
             if value is not None:
                 fields[name.value] = value
-        self._presence(kind, node, path, key)
+        self._presence(kind, node, path, key, misspelt)
         return Value(fields, kind, node, path, key)
 
-    def _unknown(self, kind: t.Object, name: Scalar, path: str, absent: list[str]) -> None:
+    def _unknown(self, kind: t.Object, name: Scalar, path: str, absent: list[str]) -> str | None:
+        """Tell of a key that there is not; gives the one that was probably meant."""
         last = path.rsplit(".", maxsplit=1)[-1].split("[", maxsplit=1)[0] if path else ""
         flood = len(self._diagnostics) > MAX_SHOWN  # nobody will read the advice
         close = None if flood else nearest(name.value, absent)
         fix: tuple[Edit, ...] = ()
-        if close is not None:
+        advice = for_key(name.value)
+        if advice:
+            close = meant(name.value)
+        elif close is not None:
             advice = f"did you mean `{close}`?"
             fix = (Edit(name.span, close),)
         else:
@@ -306,16 +319,20 @@ class Reader:
             fix=fix,
             path=f"{path}.{name.value}" if path else name.value,
         )
+        return close
 
-    def _presence(self, kind: t.Object, node: Mapping, path: str, key: Scalar | None) -> None:
-        """Tell of keys that are missing, and of keys that exclude each other."""
+    def _presence(
+        self, kind: t.Object, node: Mapping, path: str, key: Scalar | None, misspelt: set[str | None]
+    ) -> None:
+        """Tell of keys that are missing, unless misspelt, and of keys that exclude each other."""
         present = {name.value: name for name, _ in node.entries if name.value in kind.keys}
         span = key.span if key is not None else _first_line(node.span)
         for name, declared in kind.keys.items():
-            if declared.required and name not in present:
+            if declared.required and name not in present and name not in misspelt:
                 step = f"{path}.{name}" if path else name
                 message = f"{_place(path)} has no `{name}`, which is required"
-                self._diagnostics.error("MC202", message, span, help=declared.doc, path=step)
+                advice = f"add `{name}`: {declared.doc[0].lower()}{declared.doc[1:].rstrip('.')}"
+                self._diagnostics.error("MC202", message, span, help=advice, path=step)
         for group in (*kind.exclusive, *kind.one_of):
             written = [name for name in present if name in group]
             for other in written[1:]:
@@ -328,7 +345,7 @@ class Reader:
                     related=(Related("the other is here", first.span),),
                     path=f"{path}.{other}",
                 )
-            if not written and group in kind.one_of:
+            if not written and group in kind.one_of and not misspelt & set(group):
                 choices = words(tuple(f"`{name}`" for name in group))
                 self._diagnostics.error("MC202", f"{_place(path)} needs one of {choices}", span, path=path)
 

@@ -9,6 +9,7 @@ the corrections when the text must not be shown.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any, Final
@@ -112,7 +113,12 @@ def _integer(kind: t.Integer, text: str) -> int | str:
 
 
 def _duration_in(kind: t.Duration, text: str) -> Any:
-    value = _duration(kind, text)
+    try:
+        value = _duration(kind, text)
+    except Unreadable as problem:
+        if kind.zero or problem.instead != ("0",):
+            raise
+        value = 0
     if not value and not kind.zero:
         raise Unreadable("MC303", "is too short here: it must be more than 0")
     return value
@@ -152,6 +158,8 @@ def _status_set(kind: t.Statuses, text: str) -> Any:
 
 def _choice(kind: t.Choice, text: str) -> str:
     if text not in kind.words:
+        if len(kind.words) == 1 and kind.words[0] in ("true", "false"):
+            raise Unreadable("MC310", f"is not allowed here: write {kind.words[0]}, or leave the key out")
         close = nearest(text, kind.words)
         raise Unreadable(
             "MC310", f"is not allowed here: write {words(kind.words)}", (close,) if close else ()
@@ -208,13 +216,26 @@ def _regex(_kind: t.Regex, text: str) -> str:
     if len(text) > MAX_REGEX:
         raise Unreadable("MC311", f"is longer than {MAX_REGEX} characters")
     try:
-        re.compile(text.encode())
-    except (re.error, OverflowError, RecursionError) as problem:
-        raise Unreadable("MC311", f"is not a regular expression: {problem}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of sets that other dialects read in another way
+            re.compile(text.encode())
+    except (re.error, OverflowError, RecursionError, FutureWarning, DeprecationWarning) as problem:
+        raise Unreadable("MC311", f"is not a regular expression: {_dialect(text) or problem}") from None
     reason = unbounded(text)
     if reason:
         raise Unreadable("MC312", f"can backtrack without bound: {reason}")
     return text
+
+
+def _dialect(text: str) -> str:
+    """Tell of what other dialects write differently."""
+    if re.search(r"\[\[:\^?\w+:\]", text):
+        return "[[:alpha:]] and the like are not known; write [A-Za-z]"
+    if re.search(r"\(\?<(?![=!])", text):
+        return "a named group is written (?P<name>...)"
+    if re.search(r"\\[zZpPhHRG]", text) or "(?>" in text:
+        return "it is read as Python's `re` reads it"
+    return ""
 
 
 def _host(kind: t.Host, text: str) -> str:

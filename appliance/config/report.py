@@ -16,7 +16,7 @@ from urllib.parse import quote
 from appliance import __version__
 
 from .codes import TITLES
-from .diagnostic import Diagnostic, Edit, Span
+from .diagnostic import Diagnostic, Edit, Span, printable
 from .explain import explain_code
 
 _SARIF: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -36,13 +36,14 @@ def github(found: Iterable[Diagnostic]) -> str:
             "title": each.code,
         }
         properties = ",".join(f"{name}={_property(str(value))}" for name, value in place.items())
-        text = f"{each.message}\n{each.help}" if each.help else each.message
-        lines.append(f"::{each.severity} {properties}::{_data(text)}\n")
+        related = (f"{other.message}: {other.span.where}" for other in each.related)
+        text = "%0A".join(_data(part) for part in (each.message, each.help, *related) if part)
+        lines.append(f"::{each.severity} {properties}::{text}\n")
     return "".join(lines)
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

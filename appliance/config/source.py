@@ -314,5 +314,9 @@ def _slice(text: str, start: Any, end: Any) -> str:
 
 def replacement(scalar: Scalar, text: str) -> tuple[Edit, ...]:
     """Give the edit that writes ``text`` for a scalar, quoted when it needs to be."""
-    quoted = text if re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9_./%:+-]*(?<!:)", text) else f'"{text}"'
-    return (Edit(scalar.span, quoted),)
+    return (Edit(scalar.span, quoted(text)),)
+
+
+def quoted(text: str) -> str:
+    """Give a text as it can stand in YAML, in quotes where it needs them."""
+    return text if re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9_./%:+-]*(?<!:)", text) else f'"{text}"'

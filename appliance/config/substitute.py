@@ -47,11 +47,13 @@ class Substitution:
         self.unknown = 0
         self._diagnostics = diagnostics
         self._vars: dict[str, Scalar] = {}
+        self._declared: frozenset[str] = frozenset()
         self._done: set[int] = set()
 
     def declare(self, node: Node | None) -> None:
         """Take over the `vars` of the profile; their own values see the environment only."""
         if isinstance(node, Mapping):
+            self._declared = frozenset(key.value for key, _ in node.entries)
             self.apply(node, "vars")
             self._vars = {key.value: value for key, value in node.entries if isinstance(value, Scalar)}
 
@@ -113,6 +115,10 @@ class Substitution:
         if not self._env_known:
             return self._unknown(scalar)
         close = nearest(name, list(self._vars))
+        if name in self._declared and name not in self._vars:
+            advice = "a variable cannot use another one, only the environment: write its value out"
+            self._error("MC404", scalar, path, f"`{name}` is not set in the environment", advice)
+            return ""
         told = f"`{name}` is not set{f': {rest}' if rest else ''}"
         advice = (
             f"did you mean `{close}`?"

@@ -20,9 +20,17 @@ _BEFORE = r"(?:^|(?<=[\s\[,{]))"
 _STAR = re.compile(_BEFORE + r"\*[^\s,\]}\"']*")
 _IPV6 = re.compile(_BEFORE + r"\[(?=[^\]]*:[^\]]*:)[0-9A-Fa-f:.]+\](?::\d+)?")
 _IPV6_ITEM = re.compile(r"(?<=[\[,{\s])(?=[0-9A-Fa-f:.]*::)[0-9A-Fa-f:.]+(?:/\d+)?(?=\s*(?:[,\]}]|$))")
+_REFERENCE = re.compile(r"(?<=[\s\[,{])[^\s\[\]{},:]*\$\{[^{}]*\}[^\s,\]}]*")
+_COLON = re.compile(r"(?<=[\s\[,{]):[^\s,\]}]+")
+_INNER_COLONS = re.compile(
+    r"(?<=:\s)(?P<value>[^\s\[\]{},:#&*!|>%@`?~-][^\[\]{},]*?:\s[^\[\]{},]*?)\s*(?=[,\]}])"
+)
+_NO_BREAK = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u3000]+")
+_DASH = re.compile(r"^ *(?P<dash>-)(?=[\[{\w])")
+_NO_COLON = re.compile(r"^ *(?:- +)?(?P<key>[A-Za-z_][\w-]*)\s*$")
 _BLOCK = re.compile(r"(?<=:\s)[|>][-+0-9]*(?=\s*$)")
 _ESCAPE = re.compile(r"\\(?![0abtnvfre \"/\\N_LPxuU\t]|$).?")
-_TAB = re.compile(r"^ *(?:- +)?\t+|(?<=:)\t+(?=\S+:\s)")
+_TAB = re.compile(r"^ *(?:-[ \t]*)?\t+|(?<=:)\t+(?=\S+:\s)")
 _BAD_START = re.compile(_BEFORE + r"(?:(?<=: )|(?<=- )|(?<=[\[,{] )|(?<=[\[,{])|^)[%@`][^,\]}#]*")
 _QUESTION = re.compile(r"(?<=[\s\[,{])[^\s\[\]{},:?#&*!|>%@`~-][^\s,\]}]*\?[^,\]}]*")
 _TWO_COLONS = re.compile(
@@ -51,6 +59,9 @@ def explain(text: str, file: str, marks: tuple[Any | None, Any | None], opened: 
             found = _trap(lines[number], file, number + 1)
             if found is not None:
                 return found
+    found = _no_colon(lines, file, stopped) if quote is None and opened is None else None
+    if found is not None:
+        return found
     if quote is not None:
         return Diagnostic(
             "MC110",
@@ -105,6 +116,27 @@ def _escape(line: str, file: str, number: int, start: int) -> Diagnostic | None:
     )
 
 
+def _no_colon(lines: list[str], file: str, stopped: int) -> Diagnostic | None:
+    """Tell of a key that ends its line without a colon, found at the line below it."""
+    above = next((n for n in range(stopped - 1, -1, -1) if _without_quotes(lines[n]).strip()), None)
+    found = None if above is None else _NO_COLON.match(_without_quotes(lines[above]))
+    if above is None or found is None or _indent(lines[stopped]) < _indent(lines[above]):
+        return None
+    key, end = found["key"], found.end("key") + 1
+    return Diagnostic(
+        "MC106",
+        "error",
+        f"there is no colon behind `{key}`",
+        Span(file, above + 1, found.start("key") + 1, above + 1, end),
+        help=f"write `{key}:`",
+        fix=(Edit(Span(file, above + 1, end, above + 1, end), ":"),),
+    )
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
 def _trap(line: str, file: str, number: int) -> Diagnostic | None:
     """Give the first known mistake in a line."""
     bare = _without_quotes(line)
@@ -126,12 +158,28 @@ def _trap(line: str, file: str, number: int) -> Diagnostic | None:
     tab = _TAB.search(bare)
     if tab:
         return told("MC105", "a tab cannot indent YAML", tab, "indent with spaces")
+    space = _NO_BREAK.match(bare, _indent(bare))
+    if space:
+        return told(
+            "MC106",
+            f"the character U+{ord(space[0][0]):04X} looks like a space, but cannot indent YAML",
+            space,
+            "indent with spaces",
+        )
+    dash = _DASH.search(bare)
+    if dash and (bare[dash.end()] in "[{" or re.search(r":(?:\s|$)", bare)):
+        return told(
+            "MC106", "a - without a space begins no item of a list", dash, "put a space behind the -", "dash"
+        )
     star = _STAR.search(bare)
     if star:
         return told("MC107", "an unquoted * begins a YAML alias, not a text", star, "quote")
     ipv6 = _IPV6.search(bare)
     if ipv6:
-        if ipv6[0].endswith("]"):
+        with_port = re.fullmatch(r"\[(.*::.*[^:]):(\d{4,5})\]", ipv6[0])
+        if with_port:
+            advice = f'with a port an address is written "[{with_port[1]}]:{with_port[2]}", in quotes'
+        elif ipv6[0].endswith("]"):
             advice = f'quote the address, "{ipv6[0]}", or the item of a list, ["{ipv6[0][1:-1]}"]'
         else:
             advice = "quote"
@@ -146,6 +194,15 @@ def _trap(line: str, file: str, number: int) -> Diagnostic | None:
     item = _IPV6_ITEM.search(bare, brackets.start()) if brackets else None
     if item:
         return told("MC109", "an unquoted value in brackets cannot contain ::", item, "quote")
+    reference = _REFERENCE.search(bare, brackets.start()) if brackets else None
+    if reference:
+        return told("MC109", "an unquoted value in brackets cannot contain ${...}", reference, "quote")
+    colon = _COLON.search(bare, brackets.start()) if brackets else None
+    if colon:
+        return told("MC109", "an unquoted value in brackets cannot begin with :", colon, "quote")
+    inner = _INNER_COLONS.search(bare, brackets.start()) if brackets else None
+    if inner:
+        return told("MC111", "an unquoted value cannot contain `: `", inner, "quote", "value")
     block = _BLOCK.search(bare, brackets.start()) if brackets else None
     if block:
         advice = "quote the text, or write what is in brackets over several lines without them"

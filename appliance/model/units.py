@@ -88,6 +88,8 @@ def duration(text: str) -> float:
 def _duration_problem(text: str) -> tuple[str, ...]:
     if text.startswith("-"):
         return ("is negative: a duration is 0 or more",)
+    if text.lower() in ("none", "off", "never", "false", "inf", "infinity", "infinite", "unlimited"):
+        return ("is not a duration", "0")
     if _NUMBER.fullmatch(text):
         if "." in text:
             return ("is a duration without a unit", f"{round(float(text) * 1000)}ms")
@@ -320,9 +322,16 @@ def _host_port(whole: str, text: str, *, bind: bool) -> tuple[str, int]:
     scheme = _SCHEME.fullmatch(text)
     if scheme:
         bare = scheme[2].split("/")[0].rpartition("@")[2]
+        if scheme[1].lower() in ("https", "grpcs", "wss"):
+            problem = f"has a scheme: write {bare}, and `tls: {{}}` for the upstream to speak TLS"
+            raise UnitError(whole, problem)
         raise UnitError(
             whole, f"has a scheme ({scheme[1]}://), but an address is host:port", *([bare] if bare else [])
         )
+    if text.startswith("[") and text.endswith("]"):
+        inner, _, last = text[1:-1].rpartition(":")
+        better = f"[{inner}]:{last}" if _is_ipv6(inner) and re.fullmatch(r"\d{2,5}", last, re.ASCII) else ""
+        raise UnitError(whole, "has no port behind its brackets", *([better] if better else []))
     host, colon, port = text.rpartition(":")
     if not colon:
         if re.fullmatch(r"\d{1,5}", text, re.ASCII):
@@ -333,6 +342,14 @@ def _host_port(whole: str, text: str, *, bind: bool) -> tuple[str, int]:
     if not re.fullmatch(r"\d{1,6}", port, re.ASCII) or int(port) > 65535 or (int(port) == 0 and not bind):
         raise UnitError(whole, f"has the port `{port}`, but ports are {0 if bind else 1} to 65535")
     return _checked_host(whole, host, port, bind=bind), int(port)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _checked_host(whole: str, host: str, port: str, *, bind: bool) -> str:

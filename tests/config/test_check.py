@@ -81,6 +81,42 @@ def test_two_listeners_cannot_have_one_address() -> None:
         assert [d.code for d in load("a", text=(text % (bind, bind)).encode(), env={})[1]] == expected
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        (":80", "127.0.0.1:80", True),
+        (":80", "[::1]:80", True),
+        (":80", "shop.example:80", True),
+        ("0.0.0.0:80", "10.0.0.1:80", True),
+        ("0.0.0.0:80", "localhost:80", True),
+        ("0.0.0.0:80", "[::1]:80", False),
+        ("0.0.0.0:80", "[::]:80", False),
+        ("0.0.0.0:80", "shop.example:80", False),
+        ("[::]:80", "[fd00::1]:80", True),
+        ("[::]:80", "10.0.0.1:80", False),
+        ("localhost:80", "[::1]:80", True),
+        ("localhost:80", "10.0.0.1:80", False),
+        ("10.0.0.1:80", "10.0.0.2:80", False),
+        (":80", ":81", False),
+        ("unix:/a", "unix:/b", False),
+        ("fd:a", "fd:a", True),
+    ],
+)
+def test_listeners_that_are_in_each_others_way(one: str, other: str, clash: bool) -> None:
+    """A wildcard holds every address of its family, and no host those of both."""
+    text = 'meshctl: 1\nlisteners: {a: {bind: "%s"}, b: {bind: "%s"}}\n'
+    text += "routes: [{name: x, respond: {status: 204}}]"
+    for pair in ((one, other), (other, one)):
+        codes = [d.code for d in load("a", text=(text % pair).encode(), env={})[1]]
+        assert codes == (["MC407"] if clash else [])
+
+
+def test_the_stats_listener_counts_too() -> None:
+    """It binds like the others."""
+    text = BASE % (":80", "10.0.0.1:80", "") + "stats: {listen: '127.0.0.1:80', token_file: t}\n"
+    assert [d.code for d in load("a", text=text.encode(), env={})[1]] == ["MC407"]
+
+
 def test_routes_with_rules_of_their_own_are_checked_too() -> None:
     """A breaker is a breaker, wherever it stands."""
     text = BASE.replace("to: app}", "to: app, breaker: {max_open_for: 1s}}") % (":1", "10.0.0.1:80", "")

@@ -17,6 +17,22 @@ def test_routes_that_are_never_reached_are_told_of() -> None:
     assert codes("  - {name: a, to: app}\n  - {name: b, match: {path: /b}, to: app}") == ["MC403"]
 
 
+def test_late_tries_of_defaults_are_told_once() -> None:
+    """However many routes they hold for; the advice is the time that fits."""
+    text = """meshctl: 1
+listeners: {web: {bind: ":1"}}
+defaults: {upstream: {retry: {max_retries: 3}, timeouts: {per_try: 5s}}}
+routes:
+  - {name: a, match: {path: /a}, to: app}
+  - {name: b, match: {path: /b}, to: app}
+  - {name: c, match: {path: /c}, to: other}
+upstreams: {app: {endpoints: [10.0.0.1:80]}, other: {endpoints: [10.0.0.2:80]}}
+"""
+    found = list(load("a.yaml", text=text.encode(), env={})[1])
+    assert [each.code for each in found] == ["MC511", "MC511"]
+    assert "at most 3750ms" in found[0].help
+
+
 def test_a_match_that_could_not_be_read_hides_nothing() -> None:
     """One mistake is told as one."""
     routes = "  - {name: a, match: {hosts: ['a b']}, to: app}\n  - {name: b, match: {path: /a}, to: app}"
@@ -30,7 +46,8 @@ def test_a_match_that_could_not_be_read_hides_nothing() -> None:
         ("to: [{upstream: app}, {upstream: ap}], mirror: {to: pap}", ["MC402", "MC402"]),
         ("to: [{upstream: app, weight: 0}]", ["MC506"]),
         ("to: [{upstream: app, weight: 0}, app]", ["MC518"]),
-        ("respond: {status: 200}", []),
+        ("respond: {status: 200}", ["MC410"]),
+        ("to: other, mirror: {to: app}", ["MC402"]),
     ],
 )
 def test_targets_exist_and_get_something(route: str, expected: list[str]) -> None:

@@ -26,12 +26,12 @@ def test_believing_everybody_is_told() -> None:
     ("stats", "expected"),
     [
         ("{}", []),
-        ("{listen: 127.0.0.1:1}", ["MC703"]),
-        ("{listen: 127.0.0.1:1, token_file: t}", []),
-        ("{listen: localhost:1, token_file: t}", []),
-        ("{listen: 10.0.0.1:1, token_file: t}", ["MC705"]),
-        ("{listen: 10.0.0.1:1, token_file: t, tls: {cert: c, key: k}}", []),
-        ("{listen: 10.0.0.1:1}", ["MC703", "MC705"]),
+        ("{listen: 127.0.0.1:2}", ["MC703"]),
+        ("{listen: 127.0.0.1:2, token_file: t}", []),
+        ("{listen: localhost:2, token_file: t}", []),
+        ("{listen: 10.0.0.1:2, token_file: t}", ["MC705"]),
+        ("{listen: 10.0.0.1:2, token_file: t, tls: {cert: c, key: k}}", []),
+        ("{listen: 10.0.0.1:2}", ["MC703", "MC705"]),
     ],
 )
 def test_the_stats_listener_needs_a_token_and_beyond_loopback_tls(stats: str, expected: list[str]) -> None:

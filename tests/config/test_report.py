@@ -42,7 +42,8 @@ def test_github_annotations_read_back(name: str) -> None:
             each.span.end_column,
         )
         assert (parts[1], properties["title"]) == (each.severity, each.code)
-        assert unescaped(parts[3]) == (f"{each.message}\n{each.help}" if each.help else each.message)
+        related = [f"{other.message}: {other.span.where}" for other in each.related]
+        assert unescaped(parts[3]) == "\n".join(filter(None, [each.message, each.help, *related]))
 
 
 def test_github_escapes_what_would_end_a_command() -> None:
@@ -50,7 +51,7 @@ def test_github_escapes_what_would_end_a_command() -> None:
     span = Span("a,b:c%.yaml", 1, 2, 3, 4)
     text = github([Diagnostic("MC101", "error", "50%\nof a::b", span)])
     assert text == (
-        "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2,endLine=3,endColumn=4,title=MC101::50%25%0Aof a::b\n"
+        "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2,endLine=3,endColumn=4,title=MC101::50%25\\nof a::b\n"
     )
 
 

@@ -9,6 +9,7 @@ import math
 
 from appliance.model.units import format_duration
 
+from .check_patterns import check_patterns
 from .check_reach import check_reach
 from .compile import destinations
 from .diagnostic import Diagnostics, Edit, Related
@@ -22,6 +23,7 @@ def check_routes(root: Value, diagnostics: Diagnostics) -> None:
     upstreams = dict(root.find("upstreams").data) if root.find("upstreams") is not None else {}  # type: ignore[union-attr]
     _names(routes, diagnostics)
     check_reach(routes, diagnostics)
+    check_patterns(routes, diagnostics)
     late: set[tuple[str, str]] = set()
     for route in routes:
         _targets(route, upstreams, diagnostics)

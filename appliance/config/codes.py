@@ -92,6 +92,7 @@ TITLES: Final[dict[str, str]] = {
     "MC517": "A redirect to the URL that was asked for",
     "MC518": "A key that does nothing where it stands",
     "MC519": "A prefix is replaced where none is matched",
+    "MC520": "A path that does not mean what it looks like",
     "MC601": "The profile cannot be read",
     "MC602": "An included file cannot be read",
     "MC603": "The file of a ${file:...} cannot be read",

@@ -57,7 +57,7 @@ def test_a_section_that_is_indented_too_far_is_told_so() -> None:
     """It reads as an entry of the section above."""
     text = BASE.replace('{web: {bind: ":8080"}}\nroutes', '\n  web: {bind: ":8080"}\n  routes')
     found = load_profile("a.yaml", text=text.encode(), env={}).diagnostics
-    assert "indent it as far as `listeners` is" in [each for each in found if each.code == "MC201"][0].help
+    assert "indent it as far as `listeners` is" in next(each for each in found if each.code == "MC201").help
 
 
 def test_no_advice_leads_to_the_next_mistake() -> None:

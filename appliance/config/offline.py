@@ -188,13 +188,19 @@ def ask(
     host, port = _host_and_port(found[2], "the URL")
     authority = host if port in (None, _PORTS[scheme]) else f"{host}:{port}"
     kept = []
+    options: dict[bytes, set[bytes]] = {b"connection": set(), b"te": set()}
     for name, value in headers:
         if name == b"host":
             named, number = _host_and_port(value.decode("latin-1"), "the Host header")
             authority = named if number is None else f"{named}:{number}"
             host = named
+        elif name in (b"connection", b"te"):
+            options[name] |= {option.strip().lower() for option in value.split(b",")}
         elif name not in _HOP:
             kept.append((name, value))
+    kept = [pair for pair in kept if pair[0] not in options[b"connection"]]
+    if b"trailers" in options[b"te"]:
+        kept.append((b"te", b"trailers"))
     question = Question(
         host.encode(),
         _path(found[3]),

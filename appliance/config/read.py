@@ -207,7 +207,8 @@ class Reader:
             title = TITLES[problem.code]
             what = "this value, which is not shown," if node.secret else f"what `{shown(node)}` stands for"
             message = f"{what} does not fit here: {title[0].lower()}{title[1:]}"
-            self._diagnostics.error(problem.code, message, node.span, path=path)
+            advice = "look at what it is set to; ${NAME:-fallback} also stands in for an empty value"
+            self._diagnostics.error(problem.code, message, node.span, help=advice, path=path)
             return
         instead = problem.instead
         advice = f"write {' or '.join(f'`{choice}`' for choice in instead)}" if instead else ""
@@ -295,7 +296,8 @@ class Reader:
         """Tell of a key that there is not; gives the one that was probably meant."""
         last = path.rsplit(".", maxsplit=1)[-1].split("[", maxsplit=1)[0] if path else ""
         flood = len(self._diagnostics) > MAX_SHOWN  # nobody will read the advice
-        close = None if flood else nearest(name.value, absent)
+        below = [k for k, declared in kind.keys.items() if name.value in _inner_keys(declared.type)]
+        close = None if flood or len(below) == 1 else nearest(name.value, absent)
         fix: tuple[Edit, ...] = ()
         advice = for_key(name.value)
         if advice:
@@ -303,13 +305,10 @@ class Reader:
         elif close is not None:
             advice = f"did you mean `{close}`?"
             fix = (Edit(name.span, close),)
+        elif len(below) == 1:
+            advice = f"`{name.value}` belongs under `{below[0]}`"
         else:
-            below = [k for k, declared in kind.keys.items() if name.value in _inner_keys(declared.type)]
-            advice = (
-                f"`{name.value}` belongs under `{below[0]}`"
-                if len(below) == 1
-                else f"the keys here are {', '.join(f'`{known}`' for known in kind.keys)}"
-            )
+            advice = f"the keys here are {', '.join(f'`{known}`' for known in kind.keys)}"
         self._diagnostics.error(
             "MC203",
             f"unknown key `{shown(name)}` in {owner(path)}",

@@ -62,7 +62,7 @@ def nearest(text: str, known: list[str] | tuple[str, ...]) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415 (only for a profile that is wrong)
 
     folded = {name.lower().replace("-", "_"): name for name in known}
-    close = get_close_matches(text.lower().replace("-", "_"), list(folded), n=1, cutoff=0.6)
+    close = get_close_matches(text.lower().replace("-", "_"), list(folded), n=1, cutoff=0.65)
     return folded[close[0]] if close else None
 
 

@@ -67,7 +67,8 @@ MATCH: Final = Object(
             MapOf(HeaderName(read=True), TEXT_RULE, low=1, entry="header"), "How header values must look."
         ),
         "query": Key(
-            MapOf(Text("a parameter"), TEXT_RULE, low=1, entry="parameter"), "How query parameters must look."
+            MapOf(Text("a parameter"), TEXT_RULE, low=1, entry="parameter"),
+            "How query parameters must look; of one that is repeated the first counts.",
         ),
     },
     exclusive=(("path", "path_prefix", "path_regex"),),

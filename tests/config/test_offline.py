@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.config.offline import Asked, Outcome, Router, Unaskable, ask, bucket, header, network_of
 from appliance.config.plan import Destination, Forward, Plan, Respond
@@ -102,10 +104,29 @@ def test_a_host_header_replaces_the_host_but_not_the_place_to_connect() -> None:
 
 def test_fields_of_the_connection_are_not_there_to_be_matched() -> None:
     """Their reader takes them out before routing."""
-    lines = ["Connection: close", "TE: trailers", "Content-Length: 3", "X-Tier:  gold "]
+    lines = ["Connection: close", "TE: gzip", "Content-Length: 3", "X-Tier:  gold "]
     assert ask("GET", "http://x/", [header(line) for line in lines]).question.headers == (
         (b"x-tier", b"gold"),
     )
+
+
+FIELDS = [
+    "te: trailers",
+    "te: gzip, Trailers",
+    "connection: close",
+    "connection: X-A, te",
+    "x-a: 1",
+    "X-B: 2",
+]
+FIELDS += ["X-B: 2", "upgrade: h2c", "keep-alive: 5", "proxy-authorization: x", "trailer: x-a", "x-a: 3"]
+
+
+@given(st.lists(st.sampled_from(FIELDS), max_size=6))
+def test_a_route_sees_what_the_proxy_lets_it_see(lines: list[str]) -> None:
+    """The same fields as its reader of requests keeps."""
+    fields = [header(line) for line in lines]
+    kept = frame_request(1, [(b"host", b"x"), *fields]).headers
+    assert list(ask("GET", "http://x/", fields).question.headers) == kept
 
 
 @pytest.mark.parametrize("line", ["authorization hunter2", "a b: hunter2", "x: hunter2\r\ny: z"])

@@ -133,6 +133,11 @@ class Diagnostics:
         self.errors += diagnostic.severity == "error"
         self.warnings += diagnostic.severity == "warning"
 
+    @property
+    def full(self) -> bool:
+        """Whether what is added from now on is only counted."""
+        return len(self._found) >= MAX_KEPT
+
     def error(self, code: str, message: str, span: Span, **more: Any) -> None:
         """Keep a problem that makes the profile unusable; ``more`` are fields of Diagnostic."""
         self.add(Diagnostic(code, "error", message, span, **more))

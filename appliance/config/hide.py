@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from .diagnostic import Diagnostics
-from .nodes import Listing, Mapping, Node
+from .nodes import Listing, Mapping, Node, Scalar
 from .secrets import is_secret_name
 
 _COMPARES = frozenset({"exact", "prefix", "contains", "regex"})
@@ -20,8 +20,17 @@ _SUBSTITUTION = re.compile(r"(?:\w+ )?\$\{(?:\w+(?::-|:\?[^{}]*)?|file:[^{}]*)\}
 
 def hide_secrets(tree: Node, diagnostics: Diagnostics) -> None:
     """Mark every secret of a tree that has not been substituted yet."""
-    waiting: list[tuple[Node, bool]] = [(tree, False)]
+    waiting: list[tuple[Mapping | Listing, bool]] = []
     seen: set[tuple[int, bool]] = set()
+
+    def meet(node: Node, secret: bool) -> None:
+        if not isinstance(node, Scalar):
+            waiting.append((node, secret))
+        elif secret and node.value and not node.empty and not _SUBSTITUTION.fullmatch(node.written):
+            node.foreign = node.secret = True
+            diagnostics.hide(node.span)
+
+    meet(tree, False)
     while waiting:
         node, secret = waiting.pop()
         if (id(node), secret) in seen:
@@ -31,9 +40,7 @@ def hide_secrets(tree: Node, diagnostics: Diagnostics) -> None:
             diagnostics.parsed(node.span.file)
             for key, value in node.entries:
                 told = any(is_secret_name(word) for word in _WORD.findall(key.value))
-                waiting.append((value, told or (secret and key.value in _COMPARES)))
-        elif isinstance(node, Listing):
-            waiting += [(item, secret) for item in node.items]
-        elif secret and node.value and not node.empty and not _SUBSTITUTION.fullmatch(node.written):
-            node.foreign = node.secret = True
-            diagnostics.hide(node.span)
+                meet(value, told or (secret and key.value in _COMPARES))
+        else:
+            for item in node.items:
+                meet(item, secret)

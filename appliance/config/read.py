@@ -294,6 +294,9 @@ class Reader:
 
     def _unknown(self, kind: t.Object, name: Scalar, path: str, absent: list[str]) -> str | None:
         """Tell of a key that there is not; gives the one that was probably meant."""
+        if self._diagnostics.full:
+            self._diagnostics.errors += 1
+            return None
         last = path.rsplit(".", maxsplit=1)[-1].split("[", maxsplit=1)[0] if path else ""
         flood = len(self._diagnostics) > MAX_SHOWN  # nobody will read the advice
         below = [k for k, declared in kind.keys.items() if name.value in _inner_keys(declared.type)]

@@ -286,7 +286,7 @@ class _Builder:
     def _scalar(self, event: Any) -> Scalar:
         plain = event.style is None or event.style == ""
         start, end = event.start_mark, event.end_mark
-        if any(0xD800 <= ord(c) < 0xE000 for c in event.value):
+        if not event.value.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in event.value):
             advice = r"write the character itself, or one escape for the whole of it, such as \U0001F600"
             self._refuse("MC102", "an escape in this text gives half of a character", event, help=advice)
         written = event.value if plain else _slice(self._text, start, end)
@@ -294,7 +294,9 @@ class _Builder:
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span(self._file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        line = start.line + 1
+        end_line = line if end.line == start.line else end.line + 1  # one object: there are many spans
+        return Span(self._file, line, start.column + 1, end_line, end.column + 1)
 
     def _check_tag(self, event: Any) -> None:
         if event.tag is not None:

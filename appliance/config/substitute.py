@@ -59,7 +59,7 @@ class Substitution:
 
     def apply(self, node: Node, path: str = "") -> None:
         """Substitute in every value below ``node``, each once, however many aliases lead to it."""
-        if id(node) in self._done:
+        if (isinstance(node, Scalar) and "${" not in node.value) or id(node) in self._done:
             return
         self._done.add(id(node))
         if isinstance(node, Mapping):
@@ -68,7 +68,7 @@ class Substitution:
         elif isinstance(node, Listing):
             for index, item in enumerate(node.items):
                 self.apply(item, f"{path}[{index}]")
-        elif "${" in node.value:
+        else:
             parts: list[str] = []
             end = 0
             for found in _REFERENCE.finditer(node.value):

@@ -18,7 +18,7 @@ from appliance.config.diagnostic import printable
 from appliance.config.offline import Outcome, Router, Unaskable, ask
 from appliance.config.plan import Plan, RoutePlan
 from appliance.config.plan_policy import RouteTest
-from appliance.config.secrets import is_secret_name, without_users
+from appliance.config.secrets import is_secret_name, without_credentials
 from appliance.model.fault import NO_ROUTE
 from appliance.routing.explain import explain
 
@@ -161,7 +161,7 @@ def _url(result: Result) -> str:
     """Give the URL as it may be shown: of one that could not be read, nothing that might be secret."""
     if result.outcome is not None:
         return result.outcome.asked.url
-    return without_users(result.test.url.partition("?")[0])
+    return without_credentials(result.test.url.partition("?")[0])
 
 
 def _became(result: Result) -> str:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from appliance.model.address import Where
 
 from .codes import TITLES
-from .secrets import blanked, without_users
+from .secrets import blanked, without_credentials
 
 Severity = Literal["error", "warning"]
 
@@ -118,13 +118,13 @@ class Diagnostics:
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a problem, once, however often an alias leads to it."""
-        if "@" in diagnostic.message or "@" in diagnostic.help:
-            diagnostic = replace(
-                diagnostic,
-                message=without_users(diagnostic.message),
-                help=without_users(diagnostic.help),
-                fix=tuple(edit for edit in diagnostic.fix if "@" not in edit.text),
-            )
+        diagnostic = replace(
+            diagnostic,
+            message=without_credentials(diagnostic.message),
+            help=without_credentials(diagnostic.help),
+            path=without_credentials(diagnostic.path),
+            fix=tuple(edit for edit in diagnostic.fix if edit.text == without_credentials(edit.text)),
+        )
         key = (diagnostic.code, diagnostic.span, diagnostic.message)
         if key in self._found:
             return
@@ -213,7 +213,7 @@ class Diagnostics:
                 start = span.column - 1 if line == span.line else 0
                 end = span.end_column - 1 if line == span.end_line else len(text)
                 text = text[:start] + re.sub(r"\S", "*", text[start:end]) + text[end:]
-        return without_users(text)
+        return without_credentials(text)
 
     def as_json(self, profile: str) -> dict[str, Any]:
         """Give the document ``meshctl.validate/1``."""

@@ -26,7 +26,7 @@ from .diagnostic import Span
 from .nodes import Listing, Scalar
 from .read import Value
 from .read_scalar import read_scalar
-from .secrets import HIDDEN, without_users
+from .secrets import HIDDEN, without_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def text_of(value: Value) -> str:
         return ""
     if node.secret:
         return HIDDEN
-    text = without_users(node.written if node.foreign else node.value)
+    text = without_credentials(node.written if node.foreign else node.value)
     plain = text and text == text.strip() and not any(mark in text for mark in '\n"')
     return text if plain else json.dumps(text, ensure_ascii=False)
 

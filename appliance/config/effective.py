@@ -28,7 +28,7 @@ from .nodes import Listing, Mapping, Scalar
 from .plan import Forward, Plan
 from .read import Value
 from .schema import PROFILE
-from .secrets import HIDDEN, without_users
+from .secrets import HIDDEN, without_credentials
 
 STREAM_BUFFER: Final = 64 * 1024
 """Bytes held for each direction of one exchange."""
@@ -149,12 +149,12 @@ def _scalar(value: Value | Scalar) -> str:
         return json.dumps(str(value.data)) if isinstance(value, Value) else ""
     if node.secret or node.foreign:
         return _foreign(node)
-    text = without_users(node.value)
+    text = without_credentials(node.value)
     return _quoted(text.replace("${", "$${"))
 
 
 def _foreign(node: Scalar) -> str:
-    return json.dumps(HIDDEN if node.secret else without_users(node.written), ensure_ascii=False)
+    return json.dumps(HIDDEN if node.secret else without_credentials(node.written), ensure_ascii=False)
 
 
 def _quoted(text: str) -> str:

@@ -40,6 +40,8 @@ def hide_secrets(tree: Node, diagnostics: Diagnostics) -> None:
             diagnostics.parsed(node.span.file)
             for key, value in node.entries:
                 told = any(is_secret_name(word) for word in _WORD.findall(key.value))
+                if (secret or told) and not _WORD.fullmatch(key.value):
+                    meet(key, secret=True)  # no key at all, but a value that lost its colon
                 meet(value, told or (secret and key.value in _COMPARES))
         else:
             for item in node.items:

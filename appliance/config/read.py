@@ -164,7 +164,7 @@ class Reader:
     def _shape(
         self, expected: str, node: Node, path: str, key: Scalar | None, keys: tuple[str, ...] = ()
     ) -> None:
-        name = key.value if key is not None else path
+        name = _below("", key) if key is not None else path
         if isinstance(node, Scalar) and node.empty:
             span = key.span if key is not None else node.span
             self._diagnostics.error(
@@ -231,7 +231,7 @@ class Reader:
             if kind.named and isinstance(item, Mapping):
                 name = item.get("name")
                 if isinstance(name, Scalar) and name.value and not name.foreign:
-                    step = f"{path}.{name.value}"
+                    step = _below(path, name)
             value = self.read(kind.item, item, step)
             if value is not None:
                 items.append(value)
@@ -245,7 +245,7 @@ class Reader:
             self._too_few(node, path, key, kind.entry or "entry")
         entries: dict[str, Value] = {}
         for name, child in node.entries:
-            step = f"{path}.{name.value}"
+            step = _below(path, name)
             read_name = self._scalar(kind.key, name, step, None) if isinstance(kind.key, t.Leaf) else None
             value = self.read(kind.value, child, step, name)
             if read_name is None or value is None:
@@ -254,7 +254,7 @@ class Reader:
                 first = entries[read_name.data].head
                 self._diagnostics.error(
                     "MC112",
-                    f"`{name.value}` is the same {kind.entry or 'entry'} as one above",
+                    f"`{shown(name)}` is the same {kind.entry or 'entry'} as one above",
                     name.span,
                     label="again",
                     related=(Related("first here", first),),
@@ -265,7 +265,7 @@ class Reader:
         return Value(entries, kind, node, path, key)
 
     def _too_few(self, node: Node, path: str, key: Scalar | None, entry: str) -> None:
-        name = key.value if key is not None else path
+        name = _below("", key) if key is not None else path
         self._diagnostics.error(
             "MC207", f"`{name}` is empty, but needs at least one {entry}", node.span, path=path
         )
@@ -282,7 +282,7 @@ class Reader:
         misspelt = set()
         for name, child in node.entries:
             declared = kind.keys.get(name.value)
-            step = f"{path}.{name.value}" if path else name.value
+            step = _below(path, name)
             if declared is None:
                 misspelt.add(self._unknown(kind, name, path, absent))
                 continue
@@ -302,7 +302,7 @@ class Reader:
         below = [k for k, declared in kind.keys.items() if name.value in _inner_keys(declared.type)]
         close = None if flood or len(below) == 1 else nearest(name.value, absent)
         fix: tuple[Edit, ...] = ()
-        advice = for_key(name.value)
+        advice = "" if name.secret else for_key(name.value)
         if advice:
             close = meant(name.value)
         elif close is not None:
@@ -319,7 +319,7 @@ class Reader:
             label=f"not a key of `{last}`" if last else "not a key of a profile",
             help=advice,
             fix=fix,
-            path=f"{path}.{name.value}" if path else name.value,
+            path=_below(path, name),
         )
         return close
 
@@ -350,6 +350,12 @@ class Reader:
             if not written and group in kind.one_of and not misspelt & set(group):
                 choices = words(tuple(f"`{name}`" for name in group))
                 self._diagnostics.error("MC202", f"{_place(path)} needs one of {choices}", span, path=path)
+
+
+def _below(path: str, name: Scalar) -> str:
+    """Give the path of a key in the map at ``path``; a key that holds a secret is not shown."""
+    step = HIDDEN if name.secret else name.value
+    return f"{path}.{step}" if path else step
 
 
 def _place(path: str) -> str:

@@ -3,7 +3,8 @@
 A profile should take its secrets from files or the environment, and what comes from there is never
 shown. Some are written into it all the same, and a checker whose output lands in a build log must
 not be what spreads them. So a value is a secret if the name it stands under says so
-(`authorization`, `x-api-key`, `DB_PASSWORD`), and so is whatever stands between `//` and `@` of a URL.
+(`authorization`, `x-api-key`, `DB_PASSWORD`); so are whatever stands between `//` and `@` of a URL, and its
+parameters of such names.
 
 Where a file is parsed, ``hide`` finds such values in the tree. A file that is no YAML still gets
 excerpts, so here is a net for single lines, too; it rather blanks too much.
@@ -18,10 +19,10 @@ _NAME = (
 )
 _SECRET = re.compile(_NAME, re.IGNORECASE)
 _HARMLESS = re.compile(r".*[_-](?:file|path|name|url)", re.IGNORECASE)
-_IN_A_LINE = re.compile(
-    rf"(?<![\w.-])(?P<name>{_NAME})[^\w:,]*:[^\w$]*\s[^\w$]*(?P<value>\S.*)", re.IGNORECASE
-)
+_IN_A_LINE = re.compile(rf"(?<![\w.-])(?P<name>{_NAME})[\"']?\s*[:=]", re.IGNORECASE)
+_SUBSTITUTED = re.compile(r"[\s\"']*\$\{[^{}]*\}[\"']?\s*(?=[,}\]#]|$)")
 _USER = re.compile(r"(?<=//)[^/@\s]+(?=@)")
+_PARAMETER = re.compile(rf"(?<=[?&])(?P<name>{_NAME})=(?P<value>[^&#\s\"']+)", re.IGNORECASE)
 
 HIDDEN = "***"
 
@@ -31,14 +32,21 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET.fullmatch(name)) and not _HARMLESS.fullmatch(name)
 
 
-def without_users(text: str) -> str:
-    """Give ``text`` with the user and password of every URL blanked, its length kept."""
-    return _USER.sub(lambda found: "*" * len(found[0]), text) if "@" in text else text
+def without_credentials(text: str) -> str:
+    """Give ``text`` with users, passwords and secret parameters of every URL blanked, its length kept."""
+    if "@" in text:
+        text = _USER.sub(lambda found: "*" * len(found[0]), text)
+    return _PARAMETER.sub(_blanked_parameter, text) if "=" in text else text
+
+
+def _blanked_parameter(found: re.Match[str]) -> str:
+    return f"{found['name']}={'*' * len(found['value'])}" if is_secret_name(found["name"]) else found[0]
 
 
 def blanked(line: str) -> str:
     """Give a line of a file with everything behind the name of a secret blanked, its length kept."""
-    found = _IN_A_LINE.search(line)
-    if found is None or not is_secret_name(found["name"]) or found["value"].startswith("${"):
-        return line
-    return line[: found.start("value")] + re.sub(r"\S", "*", found["value"])
+    for found in _IN_A_LINE.finditer(line):
+        start = found.end()
+        if is_secret_name(found["name"]) and not _SUBSTITUTED.match(line, start):
+            return line[:start] + re.sub(r"[^\s\"'\[\]{},]", "*", line[start:])
+    return line

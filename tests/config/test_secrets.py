@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.config.secrets import blanked, is_secret_name, without_users
+from appliance.config.secrets import blanked, is_secret_name, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,13 @@ def test_names_that_give_nothing_away(name: str) -> None:
     ("line", "shown"),
     [
         ("  authorization: Bearer abc", "  authorization: ****** ***"),
-        ('set: {"x-api-key": "abc def"', 'set: {"x-api-key": "*** ****'),
+        ('set: {"x-api-key": "abc def"', 'set: {"x-api-key": "*** ***"'),
         ("token_file: stats.token", "token_file: stats.token"),
-        ("hash_on: cookie:sid", "hash_on: cookie:sid"),
+        ("hash_on: cookie:sid", "hash_on: cookie:***"),
+        ("a: {token_file: t, cookie: x}", "a: {token_file: t, cookie: *}"),
+        ("x: {authorization:y {exact: z}}", "x: {authorization:* {****** *}}"),
+        ("cookie: ${A}, token: b", "cookie: ${A}, token: *"),
+        ("url: http://a/?token=b", "url: http://a/?token=*"),
         ("cookie: ${SID}", "cookie: ${SID}"),
         ("redact: [authorization, cookie]", "redact: [authorization, cookie]"),
     ],
@@ -41,5 +45,5 @@ def test_lines(line: str, shown: str) -> None:
 
 def test_users_of_urls() -> None:
     """The host stays."""
-    assert without_users("go to http://me:pw@h/x") == "go to http://*****@h/x"
-    assert without_users("a@b") == "a@b"
+    assert without_credentials("go to http://me:pw@h/x") == "go to http://*****@h/x"
+    assert without_credentials("a@b") == "a@b"

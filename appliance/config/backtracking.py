@@ -2,12 +2,13 @@
 
 Python's `re` tries one way to read the text after the other. A pattern that can read the same text
 in many ways, and fails in the end, tries them all: `(a+)+b` takes twice as long for every `a`. The
-text comes from clients, so such a pattern hands them the processor. Three causes are refused:
+text comes from clients, so such a pattern hands them the processor. Four causes are refused:
 
     loop in a loop     (a+)+       one text splits into rounds in exponentially many ways
     unclear choice     (a|ab|b)*   two branches may begin with the same character, in every round
     restarted loop     .*a.*b      each place where the first loop may stop makes the second run
                                    again over the same text: quadratic, and worse with each one more
+    many choices       (a|aa)(a|aa)...  each alone has two ways to read the text, twenty have a million
 
 A loop inside a loop is fine where every step is forced: `(/[^/]+)*` has one way to read any text,
 since what ends the inner loop cannot also go on with it. That is what is checked, over the tree
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 _parser: Any = re._parser  # type: ignore[attr-defined]
@@ -29,6 +31,9 @@ MANY: Final = 10
 """A bounded repeat of at least so many rounds counts as a loop."""
 
 MAX_WAYS: Final = 64
+MAX_READINGS: Final = 256
+"""Ways in which one text may be read without any loop."""
+
 _RESTART = (
     "a later loop can run again over what an earlier one gave up; write narrower sets, such as [^/]* for .*"
 )
@@ -85,6 +90,8 @@ def unbounded(pattern: str) -> str:
         tree = _parser.parse(pattern.encode())
         whole = _simplify(tree, bool(tree.state.flags & re.IGNORECASE) or ("(?" in pattern and _folds(tree)))
         _check_loops(whole, inside=False)
+        if _readings(whole, 0) > MAX_READINGS:
+            raise _Refused("one text fits in many ways; let each choice begin with a character of its own")
         for way in _ways(whole):
             _check_restarts(way)
     except _Refused as reason:
@@ -147,6 +154,13 @@ _CATEGORIES: Final = {
 }
 
 
+@cache
+def _category(name: str) -> int:
+    """Give the set of bytes of a class such as \\w."""
+    category = re.compile(_CATEGORIES[name])
+    return sum(1 << octet for octet in range(256) if category.fullmatch(bytes([octet])))
+
+
 def _mask(items: Any, fold: bool) -> int:
     """Give the set of bytes of a literal, a class or a dot; `.` counts as everything."""
     mask, negate = 0, False
@@ -164,8 +178,7 @@ def _mask(items: Any, fold: bool) -> int:
             low, high = argument
             mask |= ((1 << (high - low + 1)) - 1) << low
         else:
-            category = re.compile(_CATEGORIES[str(argument)])
-            mask |= sum(1 << octet for octet in range(256) if category.fullmatch(bytes([octet])))
+            mask |= _category(str(argument))
     if fold:
         for upper in range(0x41, 0x5B):
             pair = 1 << upper | 1 << (upper + 32)
@@ -258,6 +271,31 @@ def _forced(part: _Part, after: int) -> None:
         if part.low != part.high and _first(part.part) & after:
             raise _Refused(_NESTED)
         _forced(part.part, after | (_first(part.part) if part.high > 1 else 0))
+
+
+def _readings(part: _Part, after: int) -> int:
+    """Count in how many ways choices that the next byte does not settle can be combined, up to a bound."""
+    if isinstance(part, _All):
+        total = 1
+        for index, inner in enumerate(part.parts):
+            total *= _readings(inner, _first_of(part.parts[index + 1 :], after))
+            if total > MAX_READINGS:
+                break
+        return total
+    if isinstance(part, _Any):
+        seen, overlap = 0, 0
+        for branch in part.branches:
+            begins = _first(branch) | (after if _nullable(branch) else 0)
+            overlap |= seen & begins
+            seen |= begins
+        most = max((_readings(branch, after) for branch in part.branches), default=1)
+        return most * (len(part.branches) if overlap else 1)
+    if isinstance(part, _Times) and part.high < MANY:
+        begins = _first(part.part)
+        own = part.high - part.low + 1 if part.low != part.high and begins & after else 1
+        rounds = _readings(part.part, after | (begins if part.high > 1 else 0))
+        return own * int(min(rounds, MAX_READINGS + 1) ** part.high)
+    return 1
 
 
 def _ways(part: _Part) -> list[tuple[_Part, ...]]:

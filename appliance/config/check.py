@@ -24,6 +24,8 @@ from .read import Value, owner
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
+_Binds = dict[tuple[str, str, int], tuple[str, Value]]
+
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 (compared with, not bound)
 
@@ -32,9 +34,10 @@ def check(written: Value, merged: Value, diagnostics: Diagnostics) -> None:
     """Tell what is wrong between the keys of a profile; ``merged`` has `defaults` copied under."""
     check_routes(merged, diagnostics)
     _listeners(merged, diagnostics)
+    binds = _binds(merged)
     for name, upstream in _entries(merged, "upstreams"):
         what = f"upstream `{name}`"
-        _endpoints(merged, name, upstream, diagnostics)
+        _endpoints(name, upstream, binds, diagnostics)
         _hashing(what, upstream, diagnostics)
         check_breaker(what, upstream.find("breaker"), diagnostics)
         check_retry(what, upstream.find("retry"), diagnostics)
@@ -90,14 +93,14 @@ def _log_format(value: Value | None, diagnostics: Diagnostics) -> None:
 
 def _listeners(root: Value, diagnostics: Diagnostics) -> None:
     """Find places that two of ours would bind."""
-    taken: dict[tuple[str, int | str], list[Value]] = {}
+    taken: dict[tuple[str, int | str], dict[str, Value]] = {}
     named = [(f"listener `{name}`", value.find("bind")) for name, value in _entries(root, "listeners")]
     for what, bind in (*named, ("`stats`", root.find("stats", "listen"))):
         if bind is None or (bind.data.kind == "tcp" and bind.data.port == 0):
             continue
-        others = taken.setdefault((bind.data.kind, bind.data.port or bind.data.path), [])
-        first = next((other for other in others if _overlap(bind.data.host, other.data.host)), None)
-        others.append(bind)
+        others = taken.setdefault((bind.data.kind, bind.data.port or bind.data.path), {})
+        first = _in_the_way(bind.data.host, others)
+        others.setdefault(bind.data.host, bind)
         if first is not None:
             also = "has" if bind.data == first.data else f"has as `{first.shown}`"
             diagnostics.error(
@@ -110,13 +113,22 @@ def _listeners(root: Value, diagnostics: Diagnostics) -> None:
             )
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether sockets bound to two hosts and the same port would be in each other's way.
+def _in_the_way(host: str, others: dict[str, Value]) -> Value | None:
+    """Give the first of the sockets on one port that one more would be in the way of.
 
     No host is every address of both families; a wildcard that is written is every one of its own.
     """
+    if host in others:
+        return others[host]
+    wide = host in _EVERYWHERE or host == "localhost"
+    near = list(others) if wide else [name for name in (*_EVERYWHERE, "localhost") if name in others]
+    return next((others[other] for other in near if _overlap(host, other)), None)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether sockets bound to two different hosts and the same port would be in each other's way."""
     hosts = {one, other}
-    if len(hosts) == 1 or "" in hosts:
+    if "" in hosts:
         return True
     if hosts & _EVERYWHERE:
         return bool(_families(one) & _families(other))
@@ -132,7 +144,7 @@ def _families(host: str) -> set[int]:
     return {4} if host.replace(".", "").isdigit() else set()
 
 
-def _endpoints(root: Value, name: str, upstream: Value, diagnostics: Diagnostics) -> None:
+def _endpoints(name: str, upstream: Value, binds: _Binds, diagnostics: Diagnostics) -> None:
     """Find repeated endpoints, endpoints that are ourselves, and an upstream that gets nothing."""
     seen: dict[Address, Value] = {}
     weights = []
@@ -152,9 +164,8 @@ def _endpoints(root: Value, name: str, upstream: Value, diagnostics: Diagnostics
                 related=(Related("first here", first.span),),
                 path=address.path,
             )
-        for listener, value in _entries(root, "listeners"):
-            bind = value.find("bind")
-            if bind is not None and _reaches(address.data, bind.data):
+        for listener, bind in _ourselves(address.data, binds):
+            if _reaches(address.data, bind.data):
                 diagnostics.error(
                     "MC405",
                     f"endpoint `{address.shown}` of upstream `{name}` is our own listener `{listener}`",
@@ -169,6 +180,24 @@ def _endpoints(root: Value, name: str, upstream: Value, diagnostics: Diagnostics
         diagnostics.error(
             "MC506", message, span, help="give at least one a weight", path=f"upstreams.{name}.endpoints"
         )
+
+
+def _ourselves(endpoint: Address, binds: _Binds) -> list[tuple[str, Value]]:
+    """Give the listeners at which dialling ``endpoint`` may end."""
+    hosts = dict.fromkeys((endpoint.host, *sorted(_EVERYWHERE | _LOOPBACK)))
+    keys = [("tcp", host, endpoint.port) for host in hosts] if endpoint.kind != "unix" else []
+    return [binds[key] for key in (*keys, ("unix", endpoint.path, 0)) if key in binds]
+
+
+def _binds(root: Value) -> _Binds:
+    """Give the listeners by where they listen: kind, host or path, and port."""
+    found: _Binds = {}
+    for name, value in _entries(root, "listeners"):
+        bind = value.find("bind")
+        if bind is not None:
+            address: Address = bind.data
+            found.setdefault((address.kind, address.host or address.path, address.port), (name, bind))
+    return found
 
 
 def _reaches(endpoint: Address, bind: Address) -> bool:

@@ -36,13 +36,14 @@ def check_fit(merged: Value, diagnostics: Diagnostics) -> None:
             )
         _clocks(f"listener `{name}`", listener, diagnostics)
     upstreams = _entries(merged, "upstreams")
+    known = dict(upstreams)
     for name, upstream in upstreams:
         _upstream_tls(f"upstream `{name}`", upstream, diagnostics)
         _grpc_health(f"upstream `{name}`", upstream, diagnostics)
         _clocks(f"upstream `{name}`", upstream, diagnostics)
     for route in merged.get("routes") or ():
         _clocks(owner(route.path), route, diagnostics)
-        _grpc_web(route, dict(upstreams), diagnostics)
+        _grpc_web(route, known, diagnostics)
     _early_key(merged.find("rate_limit", "key"), diagnostics)
 
 

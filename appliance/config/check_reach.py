@@ -35,6 +35,7 @@ from .read import Value, owner
 BUDGET: Final = 400_000
 """Comparisons of two routes in a whole profile, and as many of an expression with a path."""
 
+MAX_CELLS: Final = 10_000
 MAX_NAMED: Final = 3
 
 Cell = tuple[str | None, str | None]
@@ -110,6 +111,8 @@ class _Index:
     def takers(self, row: _Row) -> dict[Cell, _Row]:
         """Give, for each cell of a route that is taken by one above, the first that takes it."""
         self._left = self._allowance
+        if len(row.match.hosts) * len(row.match.methods) > MAX_CELLS:
+            return {}
         drawers = list(self._drawers(row.reach))
         rules: list[_Rule | None] = [None, *_exact_rules(row.match)]
         found: dict[Cell, _Row] = {}

@@ -16,6 +16,9 @@ from .diagnostic import Diagnostics, Edit, Related
 from .read import Value, owner
 from .read_scalar import nearest
 
+MAX_COMPARED = 20_000
+"""Names looked through in search of what was meant; in a flood nobody reads the advice."""
+
 
 def check_routes(root: Value, diagnostics: Diagnostics) -> None:
     """Tell of routes with a wrong name, target, place or time."""
@@ -72,7 +75,7 @@ def _targets(route: Value, upstreams: dict[str, Value], diagnostics: Diagnostics
 
 
 def _no_upstream(message: str, value: Value, upstreams: dict[str, Value], diagnostics: Diagnostics) -> None:
-    close = nearest(value.data, list(upstreams))
+    close = nearest(value.data, list(upstreams)) if len(diagnostics) * len(upstreams) < MAX_COMPARED else None
     related: tuple[Related, ...] = ()
     fix: tuple[Edit, ...] = ()
     if close is not None:
@@ -80,7 +83,11 @@ def _no_upstream(message: str, value: Value, upstreams: dict[str, Value], diagno
         fix = (Edit(value.span, close),)
     advice = ""
     if close is None:
-        advice = f"the upstreams are {', '.join(upstreams)}" if upstreams else "declare it under `upstreams`"
+        advice = (
+            f"the upstreams are {', '.join(list(upstreams)[:20])}"
+            if upstreams
+            else "declare it under `upstreams`"
+        )
     diagnostics.error(
         "MC402",
         message,
@@ -163,13 +170,17 @@ def _times(
 
 
 def _tests(root: Value, routes: list[Value], upstreams: dict[str, Value], diagnostics: Diagnostics) -> None:
-    names = [name for route in routes if (name := route.get("name")) is not None]
+    names = dict.fromkeys(name for route in routes if (name := route.get("name")) is not None)
     tests = root.find("tests")
     for test in tests.values() if tests is not None else ():
-        for kind, known in (("route", names), ("upstream", list(upstreams))):
+        for kind, known in (("route", names), ("upstream", upstreams)):
             wanted = test.find("expect", kind)
             if wanted is not None and wanted.data not in known:
-                close = nearest(wanted.data, known)
+                close = (
+                    nearest(wanted.data, list(known))
+                    if len(diagnostics) * len(known) < MAX_COMPARED
+                    else None
+                )
                 diagnostics.error(
                     "MC408",
                     f"the test expects {kind} `{wanted.shown}`, which does not exist",

@@ -189,11 +189,12 @@ class Diagnostics:
         paint, colour = style
         if not lines[span.line - 1].strip():
             return []
-        text = self._without_secrets(span.file, span.line, lines[span.line - 1].rstrip())
+        text = lines[span.line - 1].rstrip()
         start = min(span.column - 1, len(text))
         end = span.end_column - 1 if span.end_line == span.line else len(text)
         end = max(min(end, len(text)), start + 1)
         skip = max(0, start - _EXCERPT // 2)
+        text = self._without_secrets(span.file, span.line, text, (skip, skip + _EXCERPT))
         lead = "..." if skip else ""
         body = text[skip : skip + _EXCERPT] + ("..." if len(text) > skip + _EXCERPT else "")
         before = lead + text[skip:start]
@@ -204,14 +205,16 @@ class Diagnostics:
             paint(f"{'':>{width}} |", "gutter") + f" {' ' * _columns(before)}{paint(under, colour)}",
         ]
 
-    def _without_secrets(self, file: str, line: int, text: str) -> str:
-        """Give a line of a file with what must not be shown blanked, its length kept."""
+    def _without_secrets(self, file: str, line: int, text: str, window: tuple[int, int]) -> str:
+        """Give a line of a file with what must not be shown in the window blanked, its length kept."""
         if file not in self._parsed:
             text = blanked(text)
         for span in self._hidden.get(file, ()):
             if span.line <= line <= span.end_line:
                 start = span.column - 1 if line == span.line else 0
                 end = span.end_column - 1 if line == span.end_line else len(text)
+                if end <= window[0] or start >= window[1]:
+                    continue
                 text = text[:start] + re.sub(r"\S", "*", text[start:end]) + text[end:]
         return without_credentials(text)
 

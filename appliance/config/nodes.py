@@ -65,3 +65,8 @@ def shape(node: Node) -> str:
     if isinstance(node, Scalar):
         return "nothing" if node.empty else "a single value"
     return "a map" if isinstance(node, Mapping) else "a list"
+
+
+def brief(name: str) -> str:
+    """Give a key as a path shows it; no key that means anything is longer."""
+    return name if len(name) <= 80 else f"{name[:77]}..."

@@ -15,7 +15,7 @@ from . import schema_types as t
 from .advice import for_key, for_list, for_map, for_value, meant
 from .codes import TITLES
 from .diagnostic import MAX_SHOWN, Diagnostics, Edit, Related, Span
-from .nodes import Listing, Mapping, Node, Scalar, shape
+from .nodes import Listing, Mapping, Node, Scalar, brief, shape
 from .read_scalar import Unreadable, nearest, read_scalar, words
 from .secrets import HIDDEN
 from .source import replacement
@@ -125,12 +125,17 @@ def owner(path: str) -> str:
     return f"`{path}`" if path else "the profile"
 
 
+MAX_EXPRESSIONS = 256 * 1024
+"""Characters of all regular expressions of a profile together: each is parsed several times."""
+
+
 class Reader:
     """One walk over one tree."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self._diagnostics = diagnostics
         self._top: frozenset[str] = frozenset()
+        self._expressions = 0
 
     def read(self, kind: t.Type, node: Node, path: str = "", key: Scalar | None = None) -> Value | None:
         """Give the value of ``node`` as this type; None after a problem, which has been told."""
@@ -197,6 +202,11 @@ class Reader:
                 return None
             text = ""
         try:
+            if isinstance(kind, t.Regex):
+                self._expressions += len(text)
+                if self._expressions > MAX_EXPRESSIONS:
+                    problem = f"is one too many: all together may have {MAX_EXPRESSIONS // 1024} KiB"
+                    raise Unreadable("MC311", problem)
             return Value(read_scalar(kind, text), kind, node, path, key)
         except Unreadable as problem:
             self._unreadable(problem, node, path)
@@ -354,7 +364,7 @@ class Reader:
 
 def _below(path: str, name: Scalar) -> str:
     """Give the path of a key in the map at ``path``; a key that holds a secret is not shown."""
-    step = HIDDEN if name.secret else name.value
+    step = HIDDEN if name.secret else brief(name.value)
     return f"{path}.{step}" if path else step
 
 

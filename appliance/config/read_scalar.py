@@ -53,8 +53,17 @@ class Unreadable(ValueError):
 
 
 def read_scalar(kind: t.Leaf, text: str) -> Any:
-    """Give the value of ``text`` as this type; raises Unreadable."""
-    return _READERS[type(kind)](kind, text)
+    """Give the value of ``text`` as this type; raises Unreadable, whose proposals this type reads."""
+    read = _READERS[type(kind)]
+    try:
+        return read(kind, text)
+    except Unreadable as problem:
+        for proposal in problem.instead:
+            try:
+                read(kind, proposal)
+            except Unreadable:
+                raise Unreadable(problem.code, problem.problem) from None
+        raise
 
 
 def nearest(text: str, known: list[str] | tuple[str, ...]) -> str | None:
@@ -113,12 +122,7 @@ def _integer(kind: t.Integer, text: str) -> int | str:
 
 
 def _duration_in(kind: t.Duration, text: str) -> Any:
-    try:
-        value = _duration(kind, text)
-    except Unreadable as problem:
-        if kind.zero or problem.instead != ("0",):
-            raise
-        value = 0
+    value = _duration(kind, text)
     if not value and not kind.zero:
         raise Unreadable("MC303", "is too short here: it must be more than 0")
     return value

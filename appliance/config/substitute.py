@@ -22,8 +22,11 @@ import re
 from collections.abc import Mapping as MappingType
 
 from .diagnostic import Diagnostics
-from .nodes import Listing, Mapping, Node, Scalar
+from .nodes import Listing, Mapping, Node, Scalar, brief
 from .read_scalar import nearest
+
+MAX_GIVEN = 4 << 20
+"""Characters that all substitutions of a profile may give together."""
 
 MAX_FILE = 64 * 1024
 
@@ -48,6 +51,7 @@ class Substitution:
         self._diagnostics = diagnostics
         self._vars: dict[str, Scalar] = {}
         self._declared: frozenset[str] = frozenset()
+        self._given = 0
         self._done: set[int] = set()
 
     def declare(self, node: Node | None) -> None:
@@ -64,7 +68,8 @@ class Substitution:
         self._done.add(id(node))
         if isinstance(node, Mapping):
             for key, value in node.entries:
-                self.apply(value, f"{path}.{key.value}" if path else key.value)
+                name = brief(key.value)
+                self.apply(value, f"{path}.{name}" if path else name)
         elif isinstance(node, Listing):
             for index, item in enumerate(node.items):
                 self.apply(item, f"{path}[{index}]")
@@ -72,7 +77,13 @@ class Substitution:
             parts: list[str] = []
             end = 0
             for found in _REFERENCE.finditer(node.value):
-                parts += node.value[end : found.start()], self._resolve(node, found, path)
+                given = self._resolve(node, found, path)
+                self._given += len(given)
+                if self._given > MAX_GIVEN:
+                    problem = f"all substitutions together give more than {MAX_GIVEN >> 20} MiB"
+                    self._error("MC121", node, path, problem, "")
+                    return
+                parts += node.value[end : found.start()], given
                 end = found.end()
             node.value = "".join((*parts, node.value[end:]))
 

@@ -16,6 +16,9 @@ from typing import Any
 from .diagnostic import Diagnostic, Edit, Related, Span
 from .secrets import blanked
 
+MAX_LINE = 1000
+"""Characters of a line that is searched for mistakes; nobody typed a longer one."""
+
 _BEFORE = r"(?:^|(?<=[\s\[,{]))"
 _STAR = re.compile(_BEFORE + r"\*[^\s,\]}\"']*")
 _IPV6 = re.compile(_BEFORE + r"\[(?=[^\]]*:[^\]]*:)[0-9A-Fa-f:.]+\](?::\d+)?")
@@ -90,7 +93,7 @@ def explain(text: str, file: str, marks: tuple[Any | None, Any | None], opened: 
         "MC106",
         "error",
         "this line does not fit into the YAML around it",
-        Span(file, stopped + 1, start, stopped + 1, max(len(line.rstrip()) + 1, start + 1)),
+        Span(file, stopped + 1, start, stopped + 1, max(len(line.rstrip()) + 1, start)),
         help="check that it is indented like its neighbours and that every key is followed by `: `",
     )
 
@@ -139,6 +142,8 @@ def _indent(line: str) -> int:
 
 def _trap(line: str, file: str, number: int) -> Diagnostic | None:
     """Give the first known mistake in a line."""
+    if len(line) > MAX_LINE:
+        return None
     bare = _without_quotes(line)
 
     def told(code: str, message: str, found: re.Match[str], advice: str, group: int | str = 0) -> Diagnostic:

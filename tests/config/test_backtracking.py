@@ -6,6 +6,8 @@ import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.config.backtracking import unbounded
 
@@ -73,6 +75,51 @@ def test_what_passes_is_quick_on_long_texts_that_nearly_match(pattern: str) -> N
     compiled = re.compile(pattern.encode())
     for piece in (b"a", b"/a", b"a,", b"/", b"curl", b"foobar", b"1", b"-", b"ab"):
         text = piece * (30_000 // len(piece)) + b"\x00!"
+        began = time.perf_counter()
+        compiled.fullmatch(text)
+        assert time.perf_counter() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a|aa)" * 30,
+        "a?" * 30 + "a" * 30,
+        "a{0,9}" * 12,
+        "(a|ab)(b|bc)" * 8,
+        "(?:(a|aa)(a|aa)){9}",
+        "([ab]?a){9}",
+    ],
+)
+def test_many_choices_in_a_row_are_refused(pattern: str) -> None:
+    """Without any loop, each doubles the ways in which a text can be read."""
+    assert "fits in many ways" in unbounded(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "/(api|app|admin)/v[0-9]{1,3}/(users|user|groups)/?",
+        "/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        "/(en|es|de|fr)(-[a-z]{2})?/(shop|search|sale)(/[a-z0-9-]{1,9})?",
+        "/files/[^/]{1,9}\\.(js|json|jpg|jpeg|css|csv)",
+        "(www\\.)?example\\.(com|co\\.uk|co)",
+        "/[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}(/index\\.html?)?",
+    ],
+)
+def test_a_few_choices_are_fine(pattern: str) -> None:
+    """What people write for paths."""
+    assert unbounded(pattern) == ""
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a?", "(a|ab)", "(a|b)", "[ab]{0,2}", "(ab|a|b)"]), max_size=14))
+def test_what_passes_without_loops_is_quick(parts: list[str]) -> None:
+    """Whatever is put in a row, the worst texts of its letters are read at once."""
+    pattern = "".join(parts)
+    if unbounded(pattern):
+        return
+    compiled = re.compile(pattern.encode())
+    for text in (b"a" * 40, b"ab" * 20, b"b" * 40, b"aab" * 14):
         began = time.perf_counter()
         compiled.fullmatch(text)
         assert time.perf_counter() - began < 0.5

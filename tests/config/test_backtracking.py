@@ -82,14 +82,7 @@ def test_what_passes_is_quick_on_long_texts_that_nearly_match(pattern: str) -> N
 
 @pytest.mark.parametrize(
     "pattern",
-    [
-        "(a|aa)" * 30,
-        "a?" * 30 + "a" * 30,
-        "a{0,9}" * 12,
-        "(a|ab)(b|bc)" * 8,
-        "(?:(a|aa)(a|aa)){9}",
-        "([ab]?a){9}",
-    ],
+    ["(a|aa)" * 30, "a?" * 30 + "a" * 30, "a{0,9}" * 12, "(a|ab)(b|bc)" * 9],
 )
 def test_many_choices_in_a_row_are_refused(pattern: str) -> None:
     """Without any loop, each doubles the ways in which a text can be read."""

@@ -133,6 +133,14 @@ class Diagnostics:
         self.errors += diagnostic.severity == "error"
         self.warnings += diagnostic.severity == "warning"
 
+    def take(self, others: Diagnostics) -> None:
+        """Keep what others have found in the same files, and count what they only counted."""
+        errors, warnings = self.errors, self.warnings
+        for each in others:
+            self.add(each)
+        self.errors = errors + others.errors
+        self.warnings = warnings + others.warnings
+
     @property
     def full(self) -> bool:
         """Whether what is added from now on is only counted."""

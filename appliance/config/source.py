@@ -94,8 +94,7 @@ def parse(data: bytes, file: str, diagnostics: Diagnostics, loader: Any = None) 
         unheard = Diagnostics()
         node = _Builder(text, file, unheard).build(quick)
         if large:
-            for each in unheard:
-                diagnostics.add(each)
+            diagnostics.take(unheard)
         if large or not unheard:
             return node
     return _Builder(text, file, diagnostics).build(_AUTHORITY)

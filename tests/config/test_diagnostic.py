@@ -145,3 +145,15 @@ def test_a_greater_flood_is_only_counted() -> None:
         found.error("MC310", "no", Span("a.yaml", line + 1, 1))
     found.error("MC310", "no", Span("a.yaml", 1, 1))
     assert (found.errors, len(found), len(list(found))) == (MAX_KEPT + 10, MAX_KEPT + 10, MAX_KEPT)
+
+
+def test_others_are_taken_over_with_their_counts() -> None:
+    """Also of those that were only counted."""
+    others, found = Diagnostics(), Diagnostics()
+    for line in range(MAX_KEPT + 10):
+        others.error("MC112", "again", Span("a", line + 1))
+    others.warning("MC103", "mark", Span("a"))
+    found.warning("MC104", "ends", Span("a"))
+    found.take(others)
+    assert (found.errors, found.warnings) == (MAX_KEPT + 10, 2)
+    assert found.full

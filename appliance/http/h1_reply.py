@@ -11,6 +11,7 @@ from appliance.model.headers import Headers
 from appliance.model.message import NO_BODY, Body, Request, Response
 from appliance.net.transport import HIGH_WATER, PeerGone
 
+from .date import date_line, dated
 from .framing import bodiless
 from .h1_body import chunk
 from .h1_head import write_fields
@@ -99,9 +100,11 @@ class H1Stream:
             first = chunk(first)
             if body.ended:
                 first += _last_chunk(body)
-        head = b"%b%b%b%b\r\n" % (
+        fields = write_fields(response.headers)
+        head = b"%b%b%b%b%b\r\n" % (
             _status_line(response.status, response.reason),
-            write_fields(response.headers),
+            fields,
+            b"" if dated(fields) else date_line(),
             framing,
             self._connection_field(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -229,8 +230,19 @@ def _colour(choice: str) -> bool:
     return choice == "always" or (choice == "auto" and wants_colour(sys.stdout))
 
 
+def _mend_streams() -> None:
+    """Let output end nowhere if its stream is closed, and show what its encoding lacks as an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for good)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; the entry point of the zipapp."""
+    _mend_streams()
     try:
         app()
     except BrokenPipeError:

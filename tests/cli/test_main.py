@@ -75,3 +75,25 @@ def test_validate_loads_no_network_and_no_terminal_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_output_that_cannot_be_written_as_it_is_is_escaped() -> None:
+    """A terminal or a pipe without Unicode ends no command."""
+    arguments = ["diff", "profiles/demo.yaml", "profiles/canary.yaml"]
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", *arguments],
+        cwd=ROOT, capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"profiles/demo.yaml \\u2192 profiles/canary.yaml\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_end_no_command(closed: str) -> None:
+    """The exit code is what was asked for."""
+    command = f'"$1" -m appliance validate profiles/quickstart.yaml nope.yaml {closed}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", sys.executable], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stdout + done.stderr

@@ -41,6 +41,7 @@ _NESTED = (
     "a loop stands inside a loop, and one text fits in several ways; "
     "end each round with a character of its own"
 )
+_EMPTY = "inside a loop, a part that may be empty is optional or repeated as well"
 _BRANCHES = "inside a loop, two branches of | can begin with the same character"
 
 
@@ -261,6 +262,8 @@ def _forced(part: _Part, after: int) -> None:
             _forced(inner, _first_of(part.parts[index + 1 :], after))
     elif isinstance(part, _Any):
         seen = 0
+        if sum(_nullable(branch) for branch in part.branches) > 1:
+            raise _Refused(_BRANCHES)
         for branch in part.branches:
             begins = _first(branch) | (after if _nullable(branch) else 0)
             if seen & begins:
@@ -268,8 +271,11 @@ def _forced(part: _Part, after: int) -> None:
             seen |= begins
             _forced(branch, after)
     elif isinstance(part, _Times):
-        if part.low != part.high and _first(part.part) & after:
-            raise _Refused(_NESTED)
+        if part.high > 1 or part.low != part.high:
+            if _nullable(part.part):
+                raise _Refused(_EMPTY)
+            if part.low != part.high and _first(part.part) & after:
+                raise _Refused(_NESTED)
         _forced(part.part, after | (_first(part.part) if part.high > 1 else 0))
 
 
@@ -288,11 +294,13 @@ def _readings(part: _Part, after: int) -> int:
             begins = _first(branch) | (after if _nullable(branch) else 0)
             overlap |= seen & begins
             seen |= begins
+        overlap |= sum(_nullable(branch) for branch in part.branches) > 1
         most = max((_readings(branch, after) for branch in part.branches), default=1)
         return most * (len(part.branches) if overlap else 1)
     if isinstance(part, _Times) and part.high < MANY:
         begins = _first(part.part)
-        own = part.high - part.low + 1 if part.low != part.high and begins & after else 1
+        unclear = begins & after or _nullable(part.part)
+        own = part.high - part.low + 1 if part.low != part.high and unclear else 1
         rounds = _readings(part.part, after | (begins if part.high > 1 else 0))
         return own * int(min(rounds, MAX_READINGS + 1) ** part.high)
     return 1

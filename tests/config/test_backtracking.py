@@ -57,6 +57,15 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a(b?)?)*c", "(a(b*)??)*", "(?:a(?:|b)?)*c", "(a(b?){0,2})*c", "(a(b?|c?))*d", "(x(?:y{0,3})?aa){2,}z"],
+)
+def test_what_may_be_empty_in_two_ways_is_refused_in_a_loop(pattern: str) -> None:
+    """Each round then has two ways to read nothing."""
+    assert unbounded(pattern)
+
+
 @pytest.mark.parametrize("pattern", GOOD)
 def test_patterns_with_one_way_to_read_a_text_pass(pattern: str) -> None:
     """Where every step is forced, a loop in a loop does no harm."""

@@ -62,9 +62,14 @@ class Files:
         """
         real = os.path.realpath(path) if data is None and not unusable(path) else path
         if asked is not None and real in self._seen:
-            message = f"`{asked.written}` is included already, or includes this file"
+            first = self._seen[real]
             self._diagnostics.error(
-                "MC602", message, asked.span, path="include", help="include it in one place only"
+                "MC602",
+                f"`{asked.written if asked.foreign else path}` is {'included' if first else 'read'} already",
+                asked.span,
+                path="include",
+                help="include it in one place only" if first else "a profile cannot include itself",
+                related=(Related("first here", first),) if first else (),
             )
             return None
         self._seen[real] = asked.span if asked else None

@@ -306,7 +306,7 @@ async def test_nobody_answers_a_client_that_resets(autojump_clock: object) -> No
 
 async def test_pipelined_requests_take_turns_with_others(autojump_clock: object) -> None:
     """A crowd of requests that nothing makes wait does not keep the loop to itself."""
-    count = 320
+    count = 640
     turns = 0
 
     async def other() -> None:
@@ -324,4 +324,4 @@ async def test_pipelined_requests_take_turns_with_others(autojump_clock: object)
             for _ in range(count):
                 assert (await client.answer()).status == 204
             nursery.cancel_scope.cancel()
-    assert turns >= count // 32 - 1  # the last one leaves nothing behind it
+    assert turns >= count // 32 - 2  # trio runs a batch in any order: the first and the last may be missed

@@ -74,6 +74,7 @@ TITLES: Final[dict[str, str]] = {
     "MC408": "A test expects a route or upstream that does not exist",
     "MC409": "Part of a route that no request can reach",
     "MC410": "An upstream that no route names",
+    "MC411": "A variable that no value uses",
     "MC501": "One try may take as long as the whole route",
     "MC502": "Retries of methods that are not idempotent",
     "MC503": "A breaker with both rules off",

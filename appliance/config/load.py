@@ -64,6 +64,7 @@ def load_profile(
     hide_secrets(tree, diagnostics)
     substitution.declare(tree.get("vars"))
     substitution.apply(tree)
+    substitution.tell_unused()
     written = Reader(diagnostics).read(PROFILE, tree)
     if written is None:
         return Loaded(diagnostics)

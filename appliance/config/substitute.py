@@ -50,14 +50,15 @@ class Substitution:
         self.unknown = 0
         self._diagnostics = diagnostics
         self._vars: dict[str, Scalar] = {}
-        self._declared: frozenset[str] = frozenset()
+        self._declared: dict[str, Scalar] = {}
+        self._used: set[str] = set()
         self._given = 0
         self._done: set[int] = set()
 
     def declare(self, node: Node | None) -> None:
         """Take over the `vars` of the profile; their own values see the environment only."""
         if isinstance(node, Mapping):
-            self._declared = frozenset(key.value for key, _ in node.entries)
+            self._declared = {key.value: key for key, _ in node.entries}
             self.apply(node, "vars")
             self._vars = {key.value: value for key, value in node.entries if isinstance(value, Scalar)}
 
@@ -87,6 +88,18 @@ class Substitution:
                 end = found.end()
             node.value = "".join((*parts, node.value[end:]))
 
+    def tell_unused(self) -> None:
+        """Tell of the `vars` that no value has asked for."""
+        for name, key in self._declared.items():
+            if name not in self._used:
+                self._diagnostics.warning(
+                    "MC411",
+                    f"no value uses the variable `{name}`",
+                    key.span,
+                    help=f"write ${{{name}}} where its value belongs, or remove it",
+                    path=f"vars.{name}",
+                )
+
     def _resolve(self, scalar: Scalar, found: re.Match[str], path: str) -> str:
         if found[0].startswith("$$"):
             return found[0][1:]
@@ -111,6 +124,7 @@ class Substitution:
             self._error("MC121", scalar, path, message, advice)
             return ""
         name, operator, rest = parts.groups()
+        self._used.add(name)
         if name in self._env and (self._env[name] or not operator):
             scalar.foreign = True
             if any(0xD800 <= ord(c) < 0xE000 for c in self._env[name]):

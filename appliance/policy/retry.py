@@ -16,13 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum
-from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from .window import Window
 
 BUDGET_WINDOW: Final = 10.0
 """Seconds over which retries are held against requests."""
+
+
+class Chance(Protocol):
+    """What draws numbers, such as a ``random.Random``."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """Give a number from ``a`` to ``b``, each as likely as any other."""
 
 
 class Progress(Enum):
@@ -50,7 +56,7 @@ def objection(
     return ""
 
 
-def pause(retry: int, base: float, most: float, chance: Random) -> float:
+def pause(retry: int, base: float, most: float, chance: Chance) -> float:
     """Give the seconds to wait before a retry, the first being 0: from zero to a bound that doubles."""
     return chance.uniform(0.0, min(most, base * 2.0 ** min(retry, 60)))
 

@@ -57,6 +57,9 @@ def route(
     ``human`` or ``json``; JSON holds every row, however many there are.
     """
     try:
+        for word in (method, url, *headers, client or ""):
+            if any(0xD800 <= ord(character) < 0xE000 for character in word):
+                raise Unaskable("arguments are text in UTF-8; write other bytes as %XX")
         asked = ask(method, url, [header(line) for line in headers], client)
     except Unaskable as problem:
         print(f"meshctl route: {printable(str(problem))}", file=sys.stderr)

@@ -19,6 +19,7 @@ from .check_routes import check_routes
 from .check_safety import check_safety
 from .compile import destinations, under
 from .diagnostic import Diagnostics, Related
+from .nodes import Scalar
 from .plan import LOG_FIELDS
 from .read import Value, owner
 
@@ -81,6 +82,8 @@ def _log_format(value: Value | None, diagnostics: Diagnostics) -> None:
         if named and not unknown:
             return
         problem = f"no field is called `{unknown[0]}`" if unknown else "the format names no field"
+    if isinstance(value.node, Scalar) and value.node.foreign:
+        problem = f"what `{value.shown}` stands for is no format"
     fields = " ".join(f"{{{name}}}" for name in LOG_FIELDS)
     diagnostics.error(
         "MC319",

@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from .diagnostic import Diagnostics
+from .nodes import Scalar
 from .read import Value, owner
 from .source import replacement
 
@@ -38,7 +39,9 @@ def _star(route: Value, name: str, value: Value | None, diagnostics: Diagnostics
         return
     shorter = re.fullmatch(r"([^*]*/)\*+", value.data)
     advice, fix = "for patterns there is `path_regex`", ()
-    if shorter and name == "path_prefix":
+    if _foreign(value):
+        pass
+    elif shorter and name == "path_prefix":
         advice = f"write `{shorter[1]}`, which takes everything below it"
         fix = replacement(value.node, shorter[1])  # type: ignore[arg-type,assignment]
     elif shorter:
@@ -53,11 +56,16 @@ def _star(route: Value, name: str, value: Value | None, diagnostics: Diagnostics
     )
 
 
+def _foreign(value: Value) -> bool:
+    """Whether part of a value came from the environment or a file and must not be shown."""
+    return isinstance(value.node, Scalar) and value.node.foreign
+
+
 def _whole(route: Value, value: Value | None, diagnostics: Diagnostics) -> None:
     if value is None or _may_begin_with_slash(_parser.parse(value.data.encode())):
         return
     text = value.data.lstrip("~^* ")
-    if not text or text == "$":
+    if not text or text == "$" or _foreign(value):
         advice = "it is for the whole path, from its first slash to its end"
     elif text.startswith("/"):
         advice = f"write `{text}`, which is for the whole path"
@@ -107,7 +115,7 @@ def _group(route: Value, name: str, value: Value | None, diagnostics: Diagnostic
     if value is not None and found is not None:
         diagnostics.warning(
             "MC520",
-            f"`{found[0]}` in `{name}` of {owner(route.path)} is ordinary text",
+            f"`{'$1' if _foreign(value) else found[0]}` in `{name}` of {owner(route.path)} is ordinary text",
             value.span,
             help="nothing is put into a path from what was matched; only its prefix can be replaced",
             path=value.path,

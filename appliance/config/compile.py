@@ -18,6 +18,7 @@ from appliance.routing.rewrite import Redirect, Rewrite
 
 from . import compile_policy as policy
 from .compile_policy import fill
+from .nodes import Scalar
 from .plan import (
     AccessLogPlan,
     Destination,
@@ -212,11 +213,15 @@ def _rules(value: Value | None) -> tuple[tuple[str, TextRule], ...]:
     return tuple((name, _rule(child)) for name, child in value.items()) if value is not None else ()
 
 
+def _foreign(value: Value) -> bool:
+    return isinstance(value.node, Scalar) and value.node.foreign
+
+
 def _rule(value: Value) -> TextRule:
     if not isinstance(value.data, dict):
-        return TextRule("exact", value.data)
+        return TextRule("exact", value.data, _foreign(value))
     for kind, child in value.data.items():
-        return TextRule(kind, "" if kind in ("present", "absent") else child.data)
+        return TextRule(kind, "" if kind in ("present", "absent") else child.data, _foreign(child))
     return TextRule("present")
 
 

@@ -56,7 +56,7 @@ def meaning(value: Value, root: str) -> Hashable:
     if isinstance(data, float):
         return round(data, 9)
     if names_file(value):
-        return _from_profile(file_of(value), root)
+        return value.data if os.path.isabs(value.data) else _from_profile(file_of(value), root)
     return "false" if data is None else data
 
 

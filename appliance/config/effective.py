@@ -154,7 +154,8 @@ def _scalar(value: Value | Scalar) -> str:
 
 
 def _foreign(node: Scalar) -> str:
-    return json.dumps(HIDDEN if node.secret else without_credentials(node.written), ensure_ascii=False)
+    text = node.written if node.asked is None else node.asked
+    return json.dumps(HIDDEN if node.secret else without_credentials(text), ensure_ascii=False)
 
 
 def _quoted(text: str) -> str:

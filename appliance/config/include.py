@@ -11,6 +11,7 @@ wins and it is the outer file that ends with what takes the rest.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
@@ -44,11 +45,12 @@ def unusable(path: str) -> bool:
 class Files:
     """Reads a profile and what it includes into one tree; ``digest`` is over all their bytes."""
 
-    def __init__(self, diagnostics: Diagnostics, substitute: Callable[[Node], None]) -> None:
+    def __init__(self, diagnostics: Diagnostics, substitute: Callable[[Node, str], None]) -> None:
         self._diagnostics = diagnostics
         self._substitute = substitute
         self._hash = hashlib.sha256()
         self._seen: dict[str, Span | None] = {}
+        self._asked = 0
 
     @property
     def digest(self) -> str:
@@ -91,6 +93,8 @@ class Files:
 
     def _bytes(self, path: str, asked: Scalar | None) -> bytes | None:
         try:
+            if asked is not None and os.path.exists(path) and not os.path.isfile(path):
+                raise IsADirectoryError(errno.EISDIR, "not a regular file")
             with open(path, "rb") as file:
                 return file.read(MAX_BYTES + 1)
         except (OSError, ValueError) as problem:
@@ -105,14 +109,16 @@ class Files:
         wanted = root.get("include")
         if wanted is None:
             return root
-        self._substitute(wanted)
+        self._substitute(wanted, "include")
         patterns = wanted.items if isinstance(wanted, Listing) else [wanted]
         parts = []
         for pattern in patterns:
             if not isinstance(pattern, Scalar) or not pattern.value or pattern.failed or pattern.unknown:
                 continue  # the schema tells what is wrong with it
+            self._asked += 1
             for path in self._matching(pattern):
-                if len(self._seen) >= MAX_FILES:
+                self._asked += 1
+                if len(self._seen) >= MAX_FILES or self._asked > 4 * MAX_FILES:
                     self._diagnostics.error(
                         "MC602", f"more than {MAX_FILES} files are included", pattern.span
                     )

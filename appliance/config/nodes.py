@@ -19,7 +19,8 @@ class Scalar:
     messages. ``plain`` says that it was not quoted. ``foreign`` says that part of the value came
     from the environment or another file and must not be shown; ``secret`` that what is written must
     not be either. ``failed``: its substitution did, which has been told already. ``unknown``: what it
-    stands for is not known here, and so nothing about it can be checked.
+    stands for is not known here, and so nothing about it can be checked. ``asked`` is the value before
+    anything was substituted in it, None where nothing was.
     """
 
     span: Span
@@ -30,6 +31,7 @@ class Scalar:
     secret: bool = False
     failed: bool = False
     unknown: bool = False
+    asked: str | None = None
 
     @property
     def empty(self) -> bool:

@@ -14,22 +14,22 @@ from __future__ import annotations
 
 import re
 
-_NAME = (
-    r"[\w.-]*(?:authorization|cookie|api[-_]?key|token|secret|passw(?:or)?d|passphrase|credential)s?[\w.-]*"
+_WORD = re.compile(r"[\w.-]++")
+_SECRET = re.compile(
+    r"authorization|cookie|api[-_]?key|token|secret|passw(?:or)?d|passphrase|credential", re.IGNORECASE
 )
-_SECRET = re.compile(_NAME, re.IGNORECASE)
-_HARMLESS = re.compile(r".*[_-](?:file|path|name|url)", re.IGNORECASE)
-_IN_A_LINE = re.compile(rf"(?<![\w.-])(?P<name>{_NAME})[\"']?\s*[:=]", re.IGNORECASE)
-_SUBSTITUTED = re.compile(r"[\s\"']*\$\{[^{}]*\}[\"']?\s*(?=[,}\]#]|$)")
-_USER = re.compile(r"(?<=//)[^/@\s]+(?=@)")
-_PARAMETER = re.compile(rf"(?<=[?&])(?P<name>{_NAME})=(?P<value>[^&#\s\"']+)", re.IGNORECASE)
+_HARMLESS = re.compile(r"[_-](?:file|path|name|url)\Z", re.IGNORECASE)
+_IN_A_LINE = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)[\"']?+\s*+[:=]")
+_SUBSTITUTED = re.compile(r"[\s\"']*+\$\{[^{}]*+\}[\"']?\s*+(?=[,}\]#]|$)")
+_USER = re.compile(r"(?<=//)[^/@\s]++(?=@)")
+_PARAMETER = re.compile(r"(?<=[?&])(?P<name>[\w.-]++)=(?P<value>[^&#\s\"']++)")
 
 HIDDEN = "***"
 
 
 def is_secret_name(name: str) -> bool:
     """Whether the value under a key, header or variable of this name is not to be shown."""
-    return bool(_SECRET.fullmatch(name)) and not _HARMLESS.fullmatch(name)
+    return bool(_SECRET.search(name) and _WORD.fullmatch(name) and not _HARMLESS.search(name))
 
 
 def without_credentials(text: str) -> str:

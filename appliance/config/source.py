@@ -22,6 +22,7 @@ left to the C parser alone, whatever is wrong with them. Why a text is refused i
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -320,4 +321,8 @@ def replacement(scalar: Scalar, text: str) -> tuple[Edit, ...]:
 
 def quoted(text: str) -> str:
     """Give a text as it can stand in YAML, in quotes where it needs them."""
-    return text if re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9_./%:+-]*(?<!:)", text) else f'"{text}"'
+    return (
+        text
+        if re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9_./%:+-]*(?<!:)", text)
+        else json.dumps(text, ensure_ascii=False)
+    )

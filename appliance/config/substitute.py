@@ -86,6 +86,7 @@ class Substitution:
                     return
                 parts += node.value[end : found.start()], given
                 end = found.end()
+            node.asked = node.value
             node.value = "".join((*parts, node.value[end:]))
 
     def tell_unused(self) -> None:
@@ -140,6 +141,14 @@ class Substitution:
         if not self._env_known:
             return self._unknown(scalar)
         close = nearest(name, list(self._vars))
+        if path.startswith("include"):
+            advice = (
+                "an include knows the environment only, not `vars`: set it there, or write ${"
+                + name
+                + ":-fallback}"
+            )
+            self._error("MC404", scalar, path, f"`{name}` is not set in the environment", advice)
+            return ""
         if name in self._declared and name not in self._vars:
             advice = "a variable cannot use another one, only the environment: write its value out"
             self._error("MC404", scalar, path, f"`{name}` is not set in the environment", advice)
@@ -161,6 +170,9 @@ class Substitution:
     def _file(self, scalar: Scalar, name: str, path: str) -> str:
         full = os.path.join(os.path.dirname(scalar.span.file), name)
         try:
+            if os.path.exists(full) and not os.path.isfile(full):
+                self._error("MC603", scalar, path, f"`{name}` is not a regular file", "")
+                return ""
             with open(full, "rb") as file:
                 data = file.read(MAX_FILE + 1)
             if len(data) > MAX_FILE:

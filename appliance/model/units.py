@@ -322,7 +322,7 @@ def _host_port(whole: str, text: str, *, bind: bool) -> tuple[str, int]:
     scheme = _SCHEME.fullmatch(text)
     if scheme:
         bare = scheme[2].split("/")[0].rpartition("@")[2]
-        if scheme[1].lower() in ("https", "grpcs", "wss"):
+        if bare and not bind and scheme[1].lower() in ("https", "grpcs", "wss"):
             problem = f"has a scheme: write {bare}, and `tls: {{}}` for the upstream to speak TLS"
             raise UnitError(whole, problem)
         raise UnitError(

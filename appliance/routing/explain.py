@@ -127,7 +127,7 @@ def _rules(
     for name, rule in rules:
         value = values.get(name.encode())
         held = _holds(rule, value)
-        hidden = secret(name)
+        hidden = rule.hidden or secret(name)
         has = "absent" if value is None else "present" if hidden else _shown(value)
         if rule.kind in ("present", "absent"):
             if held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 TextKind = Literal["exact", "prefix", "contains", "regex", "present", "absent"]
@@ -10,10 +10,14 @@ TextKind = Literal["exact", "prefix", "contains", "regex", "present", "absent"]
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """How one header or query value must look; ``value`` is empty for ``present`` and ``absent``."""
+    """How one header or query value must look; ``value`` is empty for ``present`` and ``absent``.
+
+    ``hidden`` says that the value must not be shown, as it does not stand in the profile.
+    """
 
     kind: TextKind
     value: str = ""
+    hidden: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,3 +290,26 @@ def test_the_command_loads_nothing_of_the_proxy_that_runs() -> None:
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert done.stdout == "[]\n"
+
+
+def test_values_from_the_environment_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even where a request fails by them."""
+    monkeypatch.setenv("EDGE", "hunter2")
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        'meshctl: 1\nlisteners: {web: {bind: ":80"}}\n'
+        'routes:\n  - {name: a, match: {headers: {x-edge: "${EDGE}", x-b: {prefix: "${EDGE}"}}}, respond: {status: 200}}\n'
+    )
+    for fmt in ("human", "json"):
+        for headers in ([], ["x-edge: other"], ["x-edge: hunter2"], ["x-edge: hunter2", "x-b: hunter2"]):
+            route(str(path), "GET", "http://x/", headers, fmt=fmt)
+    assert "hunter2" not in capsys.readouterr().out
+
+
+def test_arguments_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are not cannot be put into a request by name."""
+    for url, headers in (("http://x/\udcff", []), ("http://x/", ["x-a: \udcff"])):
+        assert route("nowhere.yaml", "GET", url, headers) == Exit.USAGE
+    assert "UTF-8" in capsys.readouterr().err

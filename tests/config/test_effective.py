@@ -109,3 +109,24 @@ upstreams:
     assert '- "${E}:1" # edge.yaml:7' in printed
     assert "weight: 3 # edge.yaml:7" in printed
     assert 'connect: "" # edge.yaml:7' not in printed
+
+
+def test_values_from_elsewhere_keep_their_meaning() -> None:
+    """Whatever way they are written in: the text before substitution, not the bytes in the file."""
+    text = """meshctl: 1
+listeners: {web: {bind: ":8080"}}
+routes:
+  - name: a
+    respond:
+      status: 200
+      body: |
+        one ${A}
+        two
+      headers: {x-a: "tab\\tand ${A}", x-b: 'it''s ${A}'}
+"""
+    first = load_profile("edge.yaml", text=text.encode(), env={"A": "x"})
+    assert first.merged is not None
+    printed = effective(first.merged, first.plan)
+    second = load_profile("edge.yaml", text=printed.encode(), env={"A": "x"})
+    assert "${A}" in printed
+    assert diff(first, second) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from appliance.config.load import load
@@ -103,3 +104,30 @@ def test_patterns_are_substituted(tmp_path: Path) -> None:
     plan, _ = load(path, env={"STAGE": "test"})
     assert plan is not None
     assert plan.routes[0].name == "t"
+
+
+def test_files_asked_for_again_and_again_are_counted(tmp_path: Path) -> None:
+    """A hundred patterns that all find the same hundred files end soon, with one word more."""
+    for number in range(100):
+        (tmp_path / f"r{number}.yaml").write_text(f"routes: [{{name: r{number}, respond: {{status: 200}}}}]")
+    path = write(tmp_path, main=MAIN % ", ".join(["r*.yaml"] * 100))
+    _, found = load(path, env={})
+    assert found.errors < 2000
+    assert any("more than" in each.message for each in found)
+
+
+def test_only_files_are_included(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would be waited for."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    _, found = load(write(tmp_path, main=MAIN % "pipe.yaml"), env={})
+    assert [(each.code, "not a regular file" in each.message) for each in found] == [("MC602", True)]
+    text = (MAIN % "").replace("include: []", 'name: "${file:pipe.yaml}"')
+    _, found = load(write(tmp_path, main=text), env={})
+    assert [(each.code, "not a regular file" in each.message) for each in found] == [("MC603", True)]
+
+
+def test_an_include_does_not_see_variables(tmp_path: Path) -> None:
+    """They are known only when all is read; the help does not say to put them there."""
+    _, found = load(write(tmp_path, main="vars: {D: a}\n" + MAIN % '"${D}.yaml"', a="name: x"), env={})
+    (unset,) = [each for each in found if each.code == "MC404"]
+    assert "the environment only" in unset.help

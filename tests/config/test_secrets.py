@@ -43,6 +43,19 @@ def test_lines(line: str, shown: str) -> None:
     assert len(blanked(line)) == len(line)
 
 
+def test_long_lines_take_no_time() -> None:
+    """A megabyte of half a name, with and without what would follow it."""
+    for text in (
+        "token" * 200_000,
+        "x?" + "token" * 200_000,
+        "a: " + "secret-" * 150_000 + "!",
+        "//" * 500_000,
+    ):
+        assert blanked(text) == text
+        assert without_credentials(text) == text
+        assert not is_secret_name(text + " ")
+
+
 def test_users_of_urls() -> None:
     """The host stays."""
     assert without_credentials("go to http://me:pw@h/x") == "go to http://*****@h/x"

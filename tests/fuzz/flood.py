@@ -80,6 +80,8 @@ FLOODS: Final[dict[str, tuple[str, Callable[[], str]]]] = {
     "unknown keys": ("MC203", lambda: of(lambda n: f"{n}:\n")),
     "duplicate keys": ("MC112", lambda: of("a: b\n")),
     "secrets on a line": ("MC203", lambda: of(lambda n: f"password{n}: ab, ", "{", "}\n")),
+    "one long word of secrets": ("MC106", lambda: "a: b: " + "token" * (MOST // 5 - 2)),
+    "one long parameter": ("", lambda: of("token", f'{_WHOLE}stats: {{listen: "x=?', '"}\n')),
     "keys below a long key": (
         "MC203",
         lambda: of(lambda n: f"   a{n}: 1\n", f"{_TOP}upstreams:\n  ? {'x' * (MOST // 2)}\n  :\n"),

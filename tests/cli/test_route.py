@@ -300,7 +300,8 @@ def test_values_from_the_environment_are_not_shown(
     path = tmp_path / "a.yaml"
     path.write_text(
         'meshctl: 1\nlisteners: {web: {bind: ":80"}}\n'
-        'routes:\n  - {name: a, match: {headers: {x-edge: "${EDGE}", x-b: {prefix: "${EDGE}"}}}, respond: {status: 200}}\n'
+        'routes:\n  - name: a\n    match: {headers: {x-edge: "${EDGE}", x-b: {prefix: "${EDGE}"}}}\n'
+        "    respond: {status: 200}\n"
     )
     for fmt in ("human", "json"):
         for headers in ([], ["x-edge: other"], ["x-edge: hunter2"], ["x-edge: hunter2", "x-b: hunter2"]):

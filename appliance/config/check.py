@@ -213,7 +213,7 @@ def _reaches(endpoint: Address, bind: Address) -> bool:
         return True
     local = endpoint.host in _LOOPBACK or endpoint.host in _EVERYWHERE
     if bind.host in _EVERYWHERE:
-        return local
+        return local and (not bind.host or not endpoint.host or _overlap(bind.host, endpoint.host))
     return endpoint.host == bind.host or (endpoint.host in _EVERYWHERE and bind.host in _LOOPBACK)
 
 

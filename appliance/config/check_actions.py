@@ -48,6 +48,8 @@ def _redirect(route: Value, redirect: Value, spoken: set[str | None], diagnostic
         scheme is None or spoken != {scheme.data} or route.find("match", "headers")
     ):
         return  # a proxy before us may tell by a header that it was asked in another scheme
+    if route.find("match", "methods") is not None:
+        return  # whoever follows may ask by another method, as after a form (303)
     hosts = [host.data for host in route.get("match", "hosts") or ()]
     same = {
         "host": hosts[0] if len(hosts) == 1 else "",

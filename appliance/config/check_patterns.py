@@ -65,7 +65,7 @@ def _whole(route: Value, value: Value | None, diagnostics: Diagnostics) -> None:
     if value is None or _may_begin_with_slash(_parser.parse(value.data.encode())):
         return
     text = value.data.lstrip("~^* ")
-    if not text or text == "$" or _foreign(value):
+    if not text or text == "$" or text.startswith("(?") or "|" in text or _foreign(value):
         advice = "it is for the whole path, from its first slash to its end"
     elif text.startswith("/"):
         advice = f"write `{text}`, which is for the whole path"

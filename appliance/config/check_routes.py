@@ -164,7 +164,7 @@ def _times(
                 f"{format_duration((count + 1) * one)}, but {name} stops at {format_duration(limit)}",
                 where.span,
                 help=f"the last ones are cut off; make `per_try` of `{upstream}` at most "
-                f"{format_duration(math.floor(limit * 1000 / (count + 1)) / 1000)}, or allow fewer",
+                f"{format_duration(max(1, math.floor(limit * 1000 / (count + 1))) / 1000)}, or allow fewer",
                 path=where.path,
             )
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from appliance.model.address import Where
 
 from .codes import TITLES
-from .secrets import blanked, without_credentials
+from .secrets import begins_secret, blanked, without_credentials
 
 Severity = Literal["error", "warning"]
 
@@ -32,6 +32,7 @@ MAX_KEPT = 5000
 """Diagnostics kept with what they say; of a file with more, the rest is only counted."""
 
 _EXCERPT = 160
+_NEAR = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _STYLES = {"error": "1;31", "warning": "1;33", "note": "1;36", "bold": "1", "gutter": "34"}
 
@@ -216,7 +217,7 @@ class Diagnostics:
     def _without_secrets(self, file: str, line: int, text: str, window: tuple[int, int]) -> str:
         """Give a line of a file with what must not be shown in the window blanked, its length kept."""
         if file not in self._parsed:
-            text = blanked(text)
+            text = blanked(text) if not self._below_a_secret(file, line) else re.sub(r"\S", "*", text)
         for span in self._hidden.get(file, ()):
             if span.line <= line <= span.end_line:
                 start = span.column - 1 if line == span.line else 0
@@ -225,6 +226,15 @@ class Diagnostics:
                     continue
                 text = text[:start] + re.sub(r"\S", "*", text[start:end]) + text[end:]
         return without_credentials(text)
+
+    def _below_a_secret(self, file: str, line: int) -> bool:
+        """Whether a line continues what a line above it, indented less, begins under a secret's name."""
+        lines = self._lines[file]
+        indent = len(lines[line - 1]) - len(lines[line - 1].lstrip())
+        for above in reversed(lines[max(0, line - 1 - _NEAR) : line - 1]):
+            if above.strip() and len(above) - len(above.lstrip()) < indent:
+                return begins_secret(above)
+        return False
 
     def as_json(self, profile: str) -> dict[str, Any]:
         """Give the document ``meshctl.validate/1``."""

@@ -102,7 +102,7 @@ def _entry(head: str, value: Value, indent: str, path: str) -> Iterator[Line]:
 
 def _inside(value: Value, indent: str, path: str) -> Iterator[Line]:
     if isinstance(value.type, t.Object):
-        if _a_routes_own(path.rsplit(".", 1)[0], path.rsplit(".", 1)[-1]):
+        if path.startswith(".routes") and {"breaker", "retry"} & set(path.split(".")):
             for name, child in value.items():
                 yield from _entry(f"{indent}{name}:", child, indent, f"{path}.{name}")
         else:

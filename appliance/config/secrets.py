@@ -20,6 +20,7 @@ _SECRET = re.compile(
 )
 _HARMLESS = re.compile(r"[_-](?:file|path|name|url)\Z", re.IGNORECASE)
 _IN_A_LINE = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)[\"']?+\s*+[:=]")
+_AT_THE_END = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)[\"']?\s*:\s*(?:[|>][-+0-9]*)?\s*\Z")
 _SUBSTITUTED = re.compile(r"[\s\"']*+\$\{[^{}]*+\}[\"']?\s*+(?=[,}\]#]|$)")
 _USER = re.compile(r"(?<=//)[^/@\s]++(?=@)")
 _PARAMETER = re.compile(r"(?<=[?&])(?P<name>[\w.-]++)=(?P<value>[^&#\s\"']++)")
@@ -41,6 +42,12 @@ def without_credentials(text: str) -> str:
 
 def _blanked_parameter(found: re.Match[str]) -> str:
     return f"{found['name']}={'*' * len(found['value'])}" if is_secret_name(found["name"]) else found[0]
+
+
+def begins_secret(line: str) -> bool:
+    """Whether a line ends in the name of a secret whose value stands on the lines below."""
+    found = _AT_THE_END.search(line)
+    return found is not None and is_secret_name(found["name"])
 
 
 def blanked(line: str) -> str:

@@ -310,7 +310,7 @@ class _Builder:
 
 def _slice(text: str, start: Any, end: Any) -> str:
     """Give a quoted scalar as it stands in the file, without its quotes."""
-    raw = text[start.index : end.index].strip()
+    raw = re.sub(r"\A&\S+\s+", "", text[start.index : end.index].strip())
     return raw[1:-1] if len(raw) > 1 and raw[0] in "'\"" else raw
 
 

@@ -24,6 +24,7 @@ from collections.abc import Mapping as MappingType
 from .diagnostic import Diagnostics
 from .nodes import Listing, Mapping, Node, Scalar, brief
 from .read_scalar import nearest
+from .secrets import HIDDEN
 
 MAX_GIVEN = 4 << 20
 """Characters that all substitutions of a profile may give together."""
@@ -69,7 +70,7 @@ class Substitution:
         self._done.add(id(node))
         if isinstance(node, Mapping):
             for key, value in node.entries:
-                name = brief(key.value)
+                name = HIDDEN if key.secret else brief(key.value)
                 self.apply(value, f"{path}.{name}" if path else name)
         elif isinstance(node, Listing):
             for index, item in enumerate(node.items):
@@ -92,7 +93,7 @@ class Substitution:
     def tell_unused(self) -> None:
         """Tell of the `vars` that no value has asked for."""
         for name, key in self._declared.items():
-            if name not in self._used:
+            if name not in self._used and not key.secret:
                 self._diagnostics.warning(
                     "MC411",
                     f"no value uses the variable `{name}`",

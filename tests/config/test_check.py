@@ -50,7 +50,7 @@ def test_rules_of_one_upstream(more: str, expected: list[str]) -> None:
     [
         (":8080", "127.0.0.1:8080", True),
         (":8080", "localhost:8080", True),
-        ("0.0.0.0:8080", "'[::1]:8080'", True),
+        ("0.0.0.0:8080", "'[::1]:8080'", False),
         ("127.0.0.1:8080", "127.0.0.1:8080", True),
         ("10.1.1.1:8080", "10.1.1.1:8080", True),
         ("unix:/x", "unix:/x", True),
@@ -59,6 +59,9 @@ def test_rules_of_one_upstream(more: str, expected: list[str]) -> None:
         ("10.1.1.1:8080", "127.0.0.1:8080", False),
         (":0", "127.0.0.1:80", False),
         ("fd:web", "127.0.0.1:80", False),
+        ("0.0.0.0:80", "[::1]:80", False),
+        ("[::]:80", "127.0.0.1:80", False),
+        ("[::]:80", "localhost:80", True),
     ],
 )
 def test_an_endpoint_that_is_our_own_listener_is_a_circle(bind: str, endpoint: str, loop: bool) -> None:

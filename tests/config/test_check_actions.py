@@ -37,6 +37,7 @@ upstreams:
         "redirect: {scheme: https}",
         "redirect: {path: '${P}'}",
         "redirect: {scheme: '${S}'}",
+        "match: {path: /form, methods: [POST]}, redirect: {path: /form, status: 303}",
     ],
 )
 def test_a_redirect_that_changes_something_is_right(redirect: str) -> None:

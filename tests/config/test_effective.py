@@ -130,3 +130,16 @@ routes:
     second = load_profile("edge.yaml", text=printed.encode(), env={"A": "x"})
     assert "${A}" in printed
     assert diff(first, second) == ()
+
+
+def test_a_routes_own_block_stays_as_partial_as_it_is() -> None:
+    """What it does not say is the upstream's to say, not the format's."""
+    text = """meshctl: 1
+listeners: {web: {bind: ":8080"}}
+routes: [{name: all, to: app, retry: {budget: {ratio: 10%}}, breaker: {open_for: 5s}}]
+upstreams: {app: {endpoints: ["h:1"], retry: {budget: {floor: 9/s}}, breaker: {failure_threshold: 9}}}
+"""
+    first = load_profile("edge.yaml", text=text.encode(), env={})
+    assert first.merged is not None
+    second = load_profile("edge.yaml", text=effective(first.merged, first.plan).encode(), env={})
+    assert diff(first, second) == ()

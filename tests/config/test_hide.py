@@ -65,3 +65,19 @@ def test_nor_where_the_file_is_damaged(at: int, place: str, damage: str) -> None
     )
     assert SECRET not in loaded.diagnostics.render()
     assert SECRET not in json.dumps(loaded.diagnostics.as_json("edge.yaml"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n  password:\n    SECRET: [\n",
+        "a:\n  token: |\n    first\n    SECRET\n   x: ]\n",
+        "authorization: >-\n    SECRET: x: [\n",
+        "vars: {password:SECRET: ${NOPE}}\n",
+    ],
+)
+def test_nor_what_stands_on_the_lines_below_a_name(text: str) -> None:
+    """In a file that is no YAML, and where a key holds what should be a value."""
+    loaded = load_profile("edge.yaml", text=text.replace("SECRET", SECRET).encode(), env={})
+    assert loaded.diagnostics.errors
+    assert SECRET not in loaded.diagnostics.render() + json.dumps(loaded.diagnostics.as_json("edge.yaml"))

@@ -27,10 +27,12 @@ def check_actions(written: Value, diagnostics: Diagnostics) -> None:
         if redirect is not None and listener.known("protocol") == "https":
             reason, advice = "it speaks https already", "remove `redirect`"
             _circle(f"listener `{name}`", redirect, reason, advice, diagnostics)
+    by_method = False
     for route in written.get("routes") or ():
         redirect, respond = route.find("redirect"), route.find("respond")
-        if redirect is not None:
+        if redirect is not None and not (by_method and redirect.known("status") not in ("307", "308")):
             _redirect(route, redirect, spoken, diagnostics)
+        by_method = by_method or route.find("match", "methods") is not None
         if redirect is not None or respond is not None:
             _idle(route, "redirects" if redirect is not None else "answers by itself", diagnostics)
         if respond is not None:
@@ -44,12 +46,12 @@ def check_actions(written: Value, diagnostics: Diagnostics) -> None:
 def _redirect(route: Value, redirect: Value, spoken: set[str | None], diagnostics: Diagnostics) -> None:
     scheme = redirect.find("scheme")
     changes = {name: redirect.find(name) for name in _ELSEWHERE if redirect.has(name)}
-    if redirect.has("scheme") and (
-        scheme is None or spoken != {scheme.data} or route.find("match", "headers")
-    ):
-        return  # a proxy before us may tell by a header that it was asked in another scheme
-    if route.find("match", "methods") is not None:
-        return  # whoever follows may ask by another method, as after a form (303)
+    if redirect.has("scheme") and (scheme is None or spoken != {scheme.data}):
+        return
+    if route.find("match", "methods") is not None or route.find("match", "headers") is not None:
+        return  # whoever follows may ask by another method, as after a form (303), or with a cookie
+    if route.find("match", "path_regex") is not None and redirect.has("path_prefix"):
+        return  # it folds the slashes that a path begins with
     hosts = [host.data for host in route.get("match", "hosts") or ()]
     same = {
         "host": hosts[0] if len(hosts) == 1 else "",
@@ -105,17 +107,16 @@ def _prefix(route: Value, block: Value, diagnostics: Diagnostics) -> None:
     value, match = block.find("path_prefix"), route.find("match")
     if value is None or match is None:
         return
-    for name in ("path", "path_regex"):
-        other = match.find(name)
-        if other is not None:
-            diagnostics.warning(
-                "MC519",
-                f"{owner(route.path)} matches no prefix that `path_prefix` could replace",
-                value.head,
-                help="it is put before the whole path; write `path`, or match by `path_prefix`",
-                related=(Related("matched like this", other.head),),
-                path=value.path,
-            )
+    other = match.find("path")
+    if other is not None:
+        diagnostics.warning(
+            "MC519",
+            f"{owner(route.path)} matches no prefix that `path_prefix` could replace",
+            value.head,
+            help="it is put before the whole path; write `path`, or match by `path_prefix`",
+            related=(Related("matched like this", other.head),),
+            path=value.path,
+        )
 
 
 def _copies(route: Value, diagnostics: Diagnostics) -> None:

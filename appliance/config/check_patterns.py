@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from appliance.routing.contain import matches
+
 from .diagnostic import Diagnostics
 from .nodes import Scalar
 from .read import Value, owner
@@ -18,7 +20,7 @@ from .source import replacement
 _parser: Final[Any] = re._parser  # type: ignore[attr-defined]
 _constants: Final[Any] = re._constants  # type: ignore[attr-defined]
 _SLASH: Final = ord("/")
-_GROUP = re.compile(r"\$\d|\$\{?\w+\}?|\\\d")
+_GROUP = re.compile(r"\$\d|\\\d")
 
 
 def check_patterns(routes: list[Value], diagnostics: Diagnostics) -> None:
@@ -62,7 +64,11 @@ def _foreign(value: Value) -> bool:
 
 
 def _whole(route: Value, value: Value | None, diagnostics: Diagnostics) -> None:
-    if value is None or _may_begin_with_slash(_parser.parse(value.data.encode())):
+    if (
+        value is None
+        or matches(value.data.encode(), b"*")
+        or _may_begin_with_slash(_parser.parse(value.data.encode()))
+    ):
         return
     text = value.data.lstrip("~^* ")
     if not text or text == "$" or text.startswith("(?") or "|" in text or _foreign(value):
@@ -93,7 +99,7 @@ def _may_begin_with_slash(pattern: Any) -> bool:
             least = argument[0] if operation is not _constants.SUBPATTERN else 1
             return not least or not argument[-1].getwidth()[0] or _may_begin_with_slash(argument[-1])
         if operation is _constants.BRANCH:
-            return any(_may_begin_with_slash(branch) for branch in argument[1])
+            return any(not branch.getwidth()[0] or _may_begin_with_slash(branch) for branch in argument[1])
         return True
     return False
 

@@ -36,6 +36,9 @@ BUDGET: Final = 400_000
 """Comparisons of two routes in a whole profile, and as many of an expression with a path."""
 
 MAX_CELLS: Final = 10_000
+LOOKS: Final = 8
+"""Places looked into for each comparison that is allowed."""
+
 MAX_NAMED: Final = 3
 
 Cell = tuple[str | None, str | None]
@@ -72,9 +75,9 @@ class _Drawer:
         for host in row.match.hosts or (None,):
             self._places.setdefault(host, {}).setdefault(rule, []).append(row)
 
-    def places(self, host: str | None, rules: list[_Rule | None]) -> Iterator[list[_Row]]:
-        """Give the lists in which something that takes ``host`` and these rules would be."""
-        for wide in _wider(host):
+    def places(self, wider: list[str | None], rules: list[_Rule | None]) -> Iterator[list[_Row]]:
+        """Give the lists in which something that takes one of these hosts and rules would be."""
+        for wide in wider:
             place = self._places.get(wide)
             if place is not None:
                 for rule in rules:
@@ -86,13 +89,14 @@ class _Drawer:
 class _Index:
     """All routes so far, by what they say about the path."""
 
-    __slots__ = ("_allowance", "_left", "_lengths", "_regexes", "_shelves")
+    __slots__ = ("_allowance", "_hosts", "_left", "_lengths", "_regexes", "_shelves")
 
     def __init__(self, allowance: int) -> None:
         """``allowance``: the comparisons that may be spent on one route."""
         self._allowance = self._left = allowance
         self._shelves: dict[str, dict[bytes, _Drawer]] = {"exact": {}, "under": {}, "begins": {}}
         self._regexes: dict[bytes, dict[bytes, _Drawer]] = {}
+        self._hosts: set[str | None] = set()
         self._lengths: dict[str, list[int]] = {"under": [], "begins": [], "regex": []}
 
     def file(self, row: _Row) -> None:
@@ -107,6 +111,7 @@ class _Index:
             if kind != "exact":
                 self._lengths[kind] = sorted({*self._lengths[kind], len(text)})
         drawers[key].file(row)
+        self._hosts.update(row.match.hosts or (None,))
 
     def takers(self, row: _Row) -> dict[Cell, _Row]:
         """Give, for each cell of a route that is taken by one above, the first that takes it."""
@@ -116,8 +121,13 @@ class _Index:
         drawers = list(self._drawers(row.reach))
         rules: list[_Rule | None] = [None, *_exact_rules(row.match)]
         found: dict[Cell, _Row] = {}
+        looks = LOOKS * self._allowance + MAX_CELLS
         for host in row.match.hosts or (None,):
-            places = [rows for drawer in drawers for rows in drawer.places(host, rules)]
+            wider = [wide for wide in _wider(host) if wide in self._hosts]
+            looks -= len(drawers) * len(wider) * len(rules)
+            if looks < 0:
+                break
+            places = [rows for drawer in drawers for rows in drawer.places(wider, rules)]
             for method in row.match.methods or (None,):
                 taker = self._first(places, method, row.match)
                 if taker is not None:

@@ -37,6 +37,8 @@ upstreams:
         "redirect: {scheme: https}",
         "redirect: {path: '${P}'}",
         "redirect: {scheme: '${S}'}",
+        "match: {path: /, headers: {cookie: {absent: true}}}, redirect: {status: 302, path: /}",
+        "match: {path_regex: '//+.*'}, redirect: {path_prefix: /}",
         "match: {path: /form, methods: [POST]}, redirect: {path: /form, status: 303}",
     ],
 )
@@ -60,6 +62,15 @@ def test_a_redirect_that_changes_something_is_right(redirect: str) -> None:
 def test_a_redirect_in_a_circle_is_refused(redirect: str) -> None:
     """It would never end."""
     assert codes(redirect) == ["MC517"]
+
+
+def test_a_form_leads_back_to_a_route_above_that_takes_the_other_method() -> None:
+    """303 asks by GET; a 308 keeps the method, and is a circle."""
+    above = (
+        "match: {path: /f, methods: [GET]}, to: app}\n  - {name: two, match: {path: /f}, redirect: {path: /f"
+    )
+    assert codes(f"{above}, status: 303}}") == []
+    assert codes(f"{above}}}") == ["MC517"]
 
 
 def test_a_scheme_is_changed_where_a_listener_speaks_another() -> None:
@@ -107,7 +118,7 @@ def test_what_is_said_for_all_routes_is_not_told_of_one() -> None:
     ("route", "expected"),
     [
         ("match: {path: /a}, to: app, rewrite: {path_prefix: /b}", ["MC519"]),
-        ("match: {path_regex: /a}, redirect: {path_prefix: /b}", ["MC519"]),
+        ("match: {path_regex: /a}, redirect: {path_prefix: /b}", []),
         ("match: {path_prefix: /a}, to: app, rewrite: {path_prefix: /b}", []),
         ("match: {hosts: [a]}, to: app, rewrite: {path_prefix: /b}", []),
         ("to: app, rewrite: {path_prefix: /b}", []),

@@ -49,6 +49,9 @@ upstreams: {{app: {{endpoints: [127.0.0.1:9001]}}}}
         ("path_regex: '(?:b{0,2})/a'", False),
         ("path_regex: 'b{1,2}/a'", True),
         ("path_regex: 'a?/b'", False),
+        ("path_regex: '(?:|x)/foo'", False),
+        ("path_regex: '(?:^|b)/x'", False),
+        ("path_regex: '\\*'", False),
         ("path_regex: '(?i)/A'", False),
         ("path_regex: '(?:^a)'", True),
     ],
@@ -59,7 +62,14 @@ def test_paths_that_mean_something_else(match: str, told: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rewrite", "told"), [("/a/$1", True), ("/a/\\\\1", True), ("/a/$", False), ("/price-in-$", False)]
+    ("rewrite", "told"),
+    [
+        ("/odata/$metadata", False),
+        ("/a/$1", True),
+        ("/a/\\\\1", True),
+        ("/a/$", False),
+        ("/price-in-$", False),
+    ],
 )
 def test_groups_are_not_put_into_paths(rewrite: str, told: bool) -> None:
     """What looks like one is sent as it is."""

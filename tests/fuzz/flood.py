@@ -46,6 +46,19 @@ def routes(match: Callable[[int], str], rest: str = "to: app", most: int = MOST)
     )
 
 
+def long_hosts() -> str:
+    """Give a profile of many prefixes one below the other, and routes below them all with many long hosts."""
+    above = "".join(
+        f"- {{name: p{n}, match: {{path_prefix: {'/a' * n}}}, to: app}}\n" for n in range(300, 0, -1)
+    )
+    hosts = f"&h [{', '.join('a.' * 60 + f'h{n}' for n in range(78))}]"
+    below = "".join(
+        f"- {{name: q{n}, match: {{hosts: {'*h' if n else hosts}, path: {'/a' * 301}/{n}}}, to: app}}\n"
+        for n in range(40)
+    )
+    return f"{_TOP}{_APP}routes:\n{above}{below}"
+
+
 FLOODS: Final[dict[str, tuple[str, Callable[[], str]]]] = {
     # What YAML itself can be made to do.
     "brackets": ("MC116", lambda: "[" * MOST),
@@ -139,6 +152,7 @@ FLOODS: Final[dict[str, tuple[str, Callable[[], str]]]] = {
             + "]}}\nlisteners:\n",
         ),
     ),
+    "long hosts below many prefixes": ("", long_hosts),
     "hosts times methods": (
         "",
         lambda: (

@@ -193,6 +193,7 @@ LOG_FIELDS: Final = (
     "head_ms",
     "fault",
     "why",
+    "notes",
 )
 
 

@@ -105,7 +105,8 @@ class Exchange:
     Times are seconds of the worker's clock. ``peer`` is who connected, ``client`` who asked: they differ
     behind a trusted proxy. ``host`` and ``path`` are as the client asked. ``park`` is what the
     exchange waits on right now, so that a deadline or a client's leaving can reach it from outside.
-    ``idle`` is the route's limit for a silent stream once the answer has begun.
+    ``idle`` is the route's limit for a silent stream once the answer has begun; ``response_due`` is when the
+    head must be there, over all tries, once that clock runs. ``notes`` are decisions worth a word.
     """
 
     __slots__ = (
@@ -118,11 +119,13 @@ class Exchange:
         "id",
         "idle",
         "listener",
+        "notes",
         "park",
         "path",
         "peer",
         "peer_trusted",
         "request",
+        "response_due",
         "response_limit",
         "route",
         "spawner",
@@ -154,7 +157,15 @@ class Exchange:
         self.spawner: Spawner | None = None
         self.due = inf
         self.response_limit = inf
+        self.response_due = inf
         self.idle = 60.0
+        self.notes: list[str] | None = None
+
+    def note(self, text: str) -> None:
+        """Add one decision to what the access log says of this request."""
+        if self.notes is None:
+            self.notes = []
+        self.notes.append(text)
 
     def fail(self, fault: Fault) -> None:
         """Tell the exchange, from outside its task, that it cannot go on; the first fault stays."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from .headers import Headers
+
 
 class Side(Enum):
     """Whose fault it is; only ``UPSTREAM`` says anything about a backend's health."""
@@ -49,12 +51,16 @@ class Reason:
 
 
 class Fault(Exception):
-    """An exchange cannot go on as hoped; ``detail`` is for the log and never holds header values."""
+    """An exchange cannot go on as hoped; ``detail`` is for the log and never holds header values.
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    ``fields`` go into the answer, such as ``Retry-After``.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", fields: Headers | None = None) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+        self.fields: Headers = fields or []
 
     def __str__(self) -> str:
         return f"{self.reason.id}: {self.detail or self.reason.sentence}"
@@ -100,6 +106,14 @@ NO_ROUTE = _proxy(
     "no-route", 404, "destination_not_found", "No route matches this request.", Grpc.UNIMPLEMENTED
 )
 NO_ENDPOINT = _proxy("no-endpoint", 503, "destination_unavailable", "No endpoint can take this request.")
+RATE_LIMITED = _proxy(
+    "rate-limited", 429, "http_request_denied", "Too many requests; slow down.", Grpc.RESOURCE_EXHAUSTED
+)
+UPSTREAM_FULL = _proxy(
+    "upstream-full", 503, "connection_limit_reached", "The upstream has as many requests as it may have."
+)
+SHED = _proxy("shed", 503, "proxy_internal_response", "The proxy is short of memory.")
+INJECTED = _proxy("injected", 503, "proxy_internal_response", "This is a drill: the fault is injected.")
 REQUEST_TIMEOUT = _proxy(
     "request-timeout",
     504,

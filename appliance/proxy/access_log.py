@@ -103,6 +103,7 @@ def facts(exchange: Exchange, now: float, offset: float) -> dict[str, object]:
         "head_ms": round((exchange.head_at - exchange.started) * 1000, 2) if exchange.head_at else None,
         "fault": None if fault is None else fault.reason.id,
         "why": None if fault is None else fault.detail or fault.reason.sentence,
+        "notes": None if exchange.notes is None else "; ".join(exchange.notes),
     }
 
 
@@ -128,7 +129,9 @@ def _as_text(record: dict[str, object]) -> str:
     r = _stamped(record)
     line = f"{r['time']} {r['client']} {r['method']} {r['host']}{r['path']} {r['status']} {r['ms']}ms"
     line += f" {r['route'] or '-'} {r['endpoint'] or '-'} {r['id']}"
-    return (f"{line} {r['fault']}: {r['why']}" if r["fault"] else line).translate(_PRINTABLE)
+    if r["fault"]:
+        line += f" {r['fault']}: {r['why']}"
+    return (f"{line} ({r['notes']})" if r["notes"] else line).translate(_PRINTABLE)
 
 
 def _as_asked(format: str, record: dict[str, object]) -> str:

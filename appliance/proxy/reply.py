@@ -27,6 +27,7 @@ def render(exchange: Exchange, fault: Fault, name: str) -> Response:
     fields: Headers = [
         (b"proxy-status", f'{_item(name)}; error={reason.error}; details="{reason.id}"'.encode()),
         (b"x-request-id", exchange.id.encode()),
+        *fault.fields,
     ]
     if reason.status == 405:
         fields.append((b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"))

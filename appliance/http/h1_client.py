@@ -7,8 +7,12 @@ early. The pump reports, it never raises.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from math import inf
 from typing import Protocol
+
+import trio
 
 from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import (
@@ -21,6 +25,7 @@ from appliance.model.fault import (
     UPSTREAM_SLOW,
     Fault,
     Reason,
+    Side,
 )
 from appliance.model.message import NO_BODY, Body, Request, Response
 from appliance.net.transport import HIGH_WATER, PeerGone, Transport
@@ -45,13 +50,38 @@ class Pool(Protocol):
         """Forget an idle connection that its peer has closed."""
 
 
+class Upload:
+    """The task that sends a body while the answer is awaited."""
+
+    __slots__ = ("_ended", "_scope")
+
+    def __init__(self) -> None:
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+
+    async def run(self, pump: Callable[[], Awaitable[None]]) -> None:
+        """Send until all is sent, something fails, or it is stopped."""
+        try:
+            with self._scope:
+                await pump()
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Stop it and wait until it no longer reads the body."""
+        self._scope.cancel()
+        await self._ended.wait()
+
+
 class H1Client:
     """The upstream end of the proxy, for one connection. ``per_try`` is seconds until a head."""
 
     __slots__ = (
+        "_answered",
         "_keep",
         "_pool",
         "_rules",
+        "_upload",
         "_uploaded",
         "body",
         "host",
@@ -72,6 +102,8 @@ class H1Client:
         self._rules = Rules(60.0, UPSTREAM_IDLE, UPSTREAM_CUT, UPSTREAM_BAD, UPSTREAM_BAD)
         self._keep = True
         self._uploaded = True
+        self._answered = False
+        self._upload: Upload | None = None
 
     async def send(self, exchange: Exchange, attempt: Attempt) -> Response:
         """Send the request; give the final response. Raises Fault of the upstream's or client's side."""
@@ -79,16 +111,19 @@ class H1Client:
         exchange.park = transport
         transport.rx.due = inf  # an upload that outlived its answer may have armed the clock of the last head
         self.body = None
+        self._answered = False
+        self._upload = None
         self._keep = False
         self._rules.idle = exchange.idle
         body = request.body
         if body.ended:
             self._uploaded = True
+            attempt.sent = True
             transport.write(self._head(request, body, b""))
         else:
             self._uploaded = False
+            attempt.sent = True
             await self._begin_upload(exchange, request, body)
-        attempt.sent = True
         if self._uploaded:
             self._arm(exchange)
         head = None
@@ -96,17 +131,24 @@ class H1Client:
         while head is None or head.status < 200:
             if head is not None:
                 interim += 1
+                attempt.begun = True
                 await self._inform(exchange, head, interim)
             head = self._head_nowait(request.method)
             if head is None:
                 await self._receive(exchange, UPSTREAM_CUT if interim else UPSTREAM_RESET)
         transport.rx.due = inf
+        self._answered = True
         framing = frame_response(head.status, request.method, head.minor, head.headers)
         self._keep = framing.keep
         if framing.length == 0:
             return Response(head.status, framing.headers, NO_BODY, head.reason)
         self.body = answer = body_of(framing.length, self.inbox, self._rules)
         return Response(head.status, framing.headers, answer, head.reason)
+
+    async def stop_upload(self) -> None:
+        """End the task that still sends the request's body, if there is one: another may then read it."""
+        if self._upload is not None:
+            await self._upload.stop()
 
     def release(self) -> None:
         """Give the connection back: reusable only if both messages are complete and nothing is left over."""
@@ -128,11 +170,12 @@ class H1Client:
     def _arm(self, exchange: Exchange) -> None:
         """Start the clock for the head: from the last byte of the request, the shorter limit."""
         rx = self.transport.rx
-        limit, why = exchange.response_limit, RESPONSE_TIMEOUT
-        if self.per_try < limit:
-            limit, why = self.per_try, TRY_TIMEOUT
-        rx.why = why
-        rx.due = self.transport.lot.now() + limit
+        now = self.transport.lot.now()
+        if exchange.response_due == inf:
+            exchange.response_due = now + exchange.response_limit
+        rx.due, rx.why = exchange.response_due, RESPONSE_TIMEOUT
+        if now + self.per_try < rx.due:
+            rx.due, rx.why = now + self.per_try, TRY_TIMEOUT
 
     def _head(self, request: Request, body: Body, framing: bytes) -> bytes:
         if body.ended and request.method in (b"POST", b"PUT", b"PATCH"):
@@ -161,7 +204,8 @@ class H1Client:
             if exchange.spawner is None:
                 await self._pump(exchange, body, chunked)
             else:
-                exchange.spawner.start_soon(self._pump, exchange, body, chunked)
+                self._upload = Upload()
+                exchange.spawner.start_soon(self._upload.run, partial(self._pump, exchange, body, chunked))
         else:
             self._uploaded = True
 
@@ -180,13 +224,16 @@ class H1Client:
                 transport.write(_last_chunk(body))
             await transport.wait_drained(0, exchange.idle, UPSTREAM_SLOW)
         except Fault as fault:
-            exchange.fail(fault)
+            if fault.reason.side is Side.UPSTREAM and not self._answered:
+                transport.interrupt(fault)  # this try has failed, another need not
+            else:
+                exchange.fail(fault)
             return
         except PeerGone:
             pass  # it reads no more; its answer, or its end, is what the reader sees, if in time
         else:
             self._uploaded = True
-        if self.body is None:
+        if not self._answered:
             self._arm(exchange)
 
     async def _inform(self, exchange: Exchange, head: ResponseHead, count: int) -> None:

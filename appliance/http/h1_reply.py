@@ -39,6 +39,7 @@ class H1Stream:
 
     __slots__ = (
         "_minor",
+        "_received",
         "_until_close",
         "broken",
         "connection",
@@ -52,6 +53,7 @@ class H1Stream:
     def __init__(self, connection: H1Server, request: Request, keep: bool, minor: int) -> None:
         self.connection = connection
         self.request = request
+        self._received = request.body  # what others forward in its place need not be this object
         self.keep = keep
         self.refusal: Fault | None = None
         self.started = False
@@ -147,7 +149,7 @@ class H1Stream:
 
     def _settle_upload(self, request: Request) -> None:
         """An answer before the end of its request ends the connection, unless the rest is at hand."""
-        body = request.body
+        body = self._received
         if not body.ended and not request.streaming:
             try:
                 body.read_nowait()

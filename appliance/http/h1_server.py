@@ -111,11 +111,12 @@ class H1Server:
         if self.inbox.data:
             await self._take_turns()
         stream = H1Stream(self, request, framing.keep, head.minor)
+        body = request.body
         await handler(stream)
         self.exchange = None
         if stream.keep:
             return True
-        if not stream.broken and not (request.body.ended and self.transport.hung_up):
+        if not stream.broken and not (body.ended and self.transport.hung_up):
             await self._linger()
         return False
 

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, Protocol
 
 from .fault import Fault
-from .headers import Headers
+from .headers import Headers, get
 from .message import Request, Response
 
 
@@ -59,6 +59,9 @@ class Connection(Protocol):
     async def send(self, exchange: Exchange, attempt: Attempt) -> Response:
         """Send the exchange's request and give the response head with its body still to be read."""
 
+    async def stop_upload(self) -> None:
+        """End the task that still sends the request's body, if there is one: another may then read it."""
+
     def release(self) -> None:
         """Go back to the pool if another request can be served, else close; sync, once a lease."""
 
@@ -67,36 +70,76 @@ class Endpoint(Protocol):
     """One server of an upstream."""
 
     name: str
-    in_flight: int
+
+    def enter(self) -> None:
+        """Count one more attempt in flight."""
+
+    def leave(self) -> None:
+        """Count one attempt less, and let one that waits for a place go on."""
 
     def lease_nowait(self, attempt: Attempt) -> Connection | None:
         """Give the attempt an idle connection that is alive; None when there is none."""
 
-    async def open(self, attempt: Attempt) -> Connection:
-        """Give the attempt a new connection; raises Fault when none can be had."""
+    async def open(self, attempt: Attempt, limit: float) -> Connection:
+        """Give the attempt a new connection within ``limit`` seconds; raises Fault when none can be had."""
+
+
+class Guard(Protocol):
+    """What gave an attempt its ticket and hears how it ended: a breaker with its rules."""
+
+    def head(self, attempt: Attempt, exchange: Exchange, now: float) -> None:
+        """Hear that the head of a probe's answer is there."""
+
+    def ended(self, attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> None:
+        """Judge an attempt that has ended, ``fault`` being what went wrong with it; once."""
 
 
 class Attempt:
-    """One try at one endpoint; counted there as in flight until it ends."""
+    """One try at one endpoint; counted there as in flight until it ends.
 
-    __slots__ = ("began", "connection", "endpoint", "fault", "head_at", "reused", "sent")
+    ``sent``: some of the request may have reached the endpoint. ``begun``: something of its answer, were it
+    an interim one, has been passed on. ``response`` is its answer once the head is there.
+    """
 
-    def __init__(self, endpoint: Endpoint, began: float) -> None:
+    __slots__ = (
+        "began",
+        "begun",
+        "connection",
+        "ended",
+        "endpoint",
+        "fault",
+        "guard",
+        "response",
+        "reused",
+        "sent",
+        "ticket",
+    )
+
+    def __init__(self, endpoint: Endpoint, began: float, guard: Guard | None = None, ticket: int = 0) -> None:
         self.endpoint = endpoint
         self.began = began
+        self.guard = guard
+        self.ticket = ticket
         self.connection: Connection | None = None
         self.reused = False
         self.sent = False
-        self.head_at = 0.0
+        self.begun = False
+        self.ended = False
+        self.response: Response | None = None
         self.fault: Fault | None = None
-        endpoint.in_flight += 1
+        endpoint.enter()
 
-    def end(self) -> None:
-        """Hand the connection back and leave the endpoint's count; sync, once."""
-        self.endpoint.in_flight -= 1
+    def end(self, exchange: Exchange, fault: Fault | None, now: float) -> None:
+        """Hand the connection back, leave the endpoint's count, be judged: at the first call only."""
+        if self.ended:
+            return
+        self.ended = True
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.release()
+        self.endpoint.leave()
+        if self.guard is not None:
+            self.guard.ended(self, exchange, fault, now)
 
 
 class Exchange:
@@ -106,7 +149,8 @@ class Exchange:
     behind a trusted proxy. ``host`` and ``path`` are as the client asked. ``park`` is what the
     exchange waits on right now, so that a deadline or a client's leaving can reach it from outside.
     ``idle`` is the route's limit for a silent stream once the answer has begun; ``response_due`` is when the
-    head must be there, over all tries, once that clock runs. ``notes`` are decisions worth a word.
+    head must be there, over all tries, once that clock runs. ``tried`` are endpoints of
+    earlier tries, ``fresh`` asks for a new connection for the next. ``notes`` are decisions worth a word.
     """
 
     __slots__ = (
@@ -114,6 +158,7 @@ class Exchange:
         "client",
         "due",
         "fault",
+        "fresh",
         "head_at",
         "host",
         "id",
@@ -132,6 +177,7 @@ class Exchange:
         "started",
         "status",
         "stream",
+        "tried",
         "tries",
         "upstream",
     )
@@ -149,10 +195,12 @@ class Exchange:
         self.route = ""
         self.upstream = ""
         self.attempt: Attempt | None = None
+        self.tried: tuple[Endpoint, ...] = ()
         self.tries = 0
         self.status = 0
         self.head_at = 0.0
         self.fault: Fault | None = None
+        self.fresh = False
         self.park: Interruptible | None = None
         self.spawner: Spawner | None = None
         self.due = inf
@@ -160,6 +208,14 @@ class Exchange:
         self.response_due = inf
         self.idle = 60.0
         self.notes: list[str] | None = None
+
+    @property
+    def grpc(self) -> bool:
+        """Say whether this is a gRPC call."""
+        request = self.request
+        return request.method == b"POST" and (get(request.headers, b"content-type") or b"").startswith(
+            b"application/grpc"
+        )
 
     def note(self, text: str) -> None:
         """Add one decision to what the access log says of this request."""

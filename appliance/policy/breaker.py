@@ -90,13 +90,33 @@ class Forced:
 class Rules(Protocol):
     """The settings that a breaker goes by; durations in seconds, 0 turns a rule off."""
 
-    failure_threshold: int
-    error_rate: float
-    min_requests: int
-    window: float
-    open_for: float
-    max_open_for: float
-    success_threshold: int
+    @property
+    def failure_threshold(self) -> int:
+        """Failures in a row."""
+
+    @property
+    def error_rate(self) -> float:
+        """A share of the window, 0 to 1."""
+
+    @property
+    def min_requests(self) -> int:
+        """Results in the window before its share counts."""
+
+    @property
+    def window(self) -> float:
+        """Its length."""
+
+    @property
+    def open_for(self) -> float:
+        """The first pause."""
+
+    @property
+    def max_open_for(self) -> float:
+        """The longest pause."""
+
+    @property
+    def success_threshold(self) -> int:
+        """Probes in a row that close it."""
 
 
 class Breaker:

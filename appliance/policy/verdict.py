@@ -46,6 +46,7 @@ WORDS: Final[dict[Reason, str]] = {
 """The word of the profile for each fault of an upstream."""
 
 TOO_MANY_REQUESTS: Final = 429
+UNKNOWN: Final = 2
 _GRPC_OVERLOAD: Final = 8
 _GRPC_NEUTRAL: Final = frozenset({1, 3, 5, 6, 7, 9, 10, 11, 12, 16})
 """CANCELLED, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION, ABORTED,

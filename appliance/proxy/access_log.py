@@ -131,16 +131,16 @@ def _as_text(record: dict[str, object]) -> str:
     line += f" {r['route'] or '-'} {r['endpoint'] or '-'} {r['id']}"
     if r["fault"]:
         line += f" {r['fault']}: {r['why']}"
-    return (f"{line} ({r['notes']})" if r["notes"] else line).translate(_PRINTABLE)
+    return (f"{line} ({r['notes']})" if r["notes"] else line).translate(PRINTABLE)
 
 
 def _as_asked(format: str, record: dict[str, object]) -> str:
     shown = {key: "-" if value is None else value for key, value in _stamped(record).items()}
-    return format.format_map(shown).translate(_PRINTABLE)
+    return format.format_map(shown).translate(PRINTABLE)
 
 
 # Control characters and Unicode's direction marks, which could rewrite a terminal.
-_PRINTABLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+PRINTABLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
     code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 }
 _FORMATS = {"json": _as_json, "text": _as_text}

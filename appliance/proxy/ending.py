@@ -1,7 +1,7 @@
 """Where every exchange ends, answered or not: one place, one order, synchronous, once.
 
-The attempt first (its connection may serve the next request at once), then the deadline, then the
-record. Nothing here awaits, so no cancellation can split it.
+The attempt first (its connection may serve the next request at once, its breaker hears how it went), then
+the deadline, then the record. Nothing here awaits, so no cancellation can split it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ class Ending:
 
     def end(self, exchange: Exchange) -> None:
         """Release what the exchange holds and write it down."""
+        now = self._now()
         attempt = exchange.attempt
         if attempt is not None:
-            attempt.end()
+            attempt.end(exchange, exchange.fault, now)
         exchange.park = None
         if self._timed:
             self._timed.discard(exchange)
         self.total += 1
         if self._log is not None:
-            self._log.record(exchange, self._now())
+            self._log.record(exchange, now)

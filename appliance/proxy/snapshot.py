@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from appliance.config.plan import ListenerPlan, Plan
@@ -10,8 +10,7 @@ from appliance.model.exchange import Exchange
 from appliance.model.service import Service
 from appliance.routing.match import Match
 from appliance.routing.rewrite import Redirect
-from appliance.upstream.cluster import Cluster
-from appliance.upstream.endpoint import Dial
+from appliance.upstream.cluster import Cluster, Outside
 
 from .reply import redirect
 from .stack import build
@@ -31,9 +30,9 @@ class Snapshot:
         return self.to_https if listener.redirect_https else self.service
 
 
-def revive(plan: Plan, dial: Dial, timed: set[Exchange], now: Callable[[], float]) -> Snapshot:
-    """Bring ``plan`` to life; ``dial`` opens its connections, none yet."""
-    clusters = {upstream.name: Cluster(upstream, dial) for upstream in plan.upstreams}
-    service = build(plan, clusters, timed, now)
+def revive(plan: Plan, outside: Outside, timed: set[Exchange]) -> Snapshot:
+    """Bring ``plan`` to life; ``outside`` opens its connections, none yet."""
+    clusters = {upstream.name: Cluster(upstream, outside) for upstream in plan.upstreams}
+    service = build(plan, clusters, timed)
     to_https = redirect(Redirect(status=308, scheme="https", port=443), Match())
     return Snapshot(plan, service, to_https, clusters)

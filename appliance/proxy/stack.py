@@ -6,7 +6,9 @@ Outermost first::
       deadline  total time, so it encloses everything that takes time
       headers   who forwards for whom; sees the client's host, so it encloses the rewrite
       rewrite   what the upstream is asked, the same for every try
-      balance   chooses an endpoint, once a try
+      split     which of the route's upstreams; outside of retries, so that a share is a share
+      retry     tries again; encloses balance, so that another try goes elsewhere
+      balance   waits for a place, chooses an endpoint, takes its breaker's ticket
       forward   sends
 
 A layer that a route does not configure is not in its stack.
@@ -14,7 +16,7 @@ A layer that a route does not configure is not in its stack.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import inf
 
 from appliance.config.plan import Forward, Plan, Respond, RoutePlan
@@ -24,28 +26,25 @@ from appliance.model.service import Layer, Service
 from appliance.routing.rewrite import Rewrite
 from appliance.upstream.cluster import Cluster
 from appliance.upstream.forward import forward
+from appliance.upstream.target import Target
 
 from .layers.balance import balance
 from .layers.deadline import deadline
 from .layers.headers import headers
+from .layers.retry import retry
 from .layers.rewrite import rewrite
 from .layers.route import route
+from .layers.split import split
 from .reply import redirect, respond
 
 
-def build(
-    plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange], now: Callable[[], float]
-) -> Service:
+def build(plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange]) -> Service:
     """Give the service of a whole plan."""
-    return route([(row, _route_stack(row, plan, clusters, timed, now)) for row in plan.routes])
+    return route([(row, _route_stack(row, plan, clusters, timed)) for row in plan.routes])
 
 
 def _route_stack(
-    row: RoutePlan,
-    plan: Plan,
-    clusters: Mapping[str, Cluster],
-    timed: set[Exchange],
-    now: Callable[[], float],
+    row: RoutePlan, plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange]
 ) -> Service:
     action = row.action
     if isinstance(action, Respond):
@@ -58,11 +57,17 @@ def _route_stack(
     layers.append(headers(plan.name, row.request_headers, row.response_headers))
     if row.rewrite != Rewrite():
         layers.append(rewrite(row.rewrite, row.match))
-    layers.append(balance([(clusters[to.upstream], to.weight) for to in action.to], now))
-    service: Service = forward
+    targets = [Target(to, clusters[to.upstream], row.name) for to in action.to]
+    services = [_target_stack(target) for target in targets]
+    service = services[0] if len(services) == 1 else split(services, [target.weight for target in targets])
     for layer in reversed(layers):
         service = layer(service)
     return service
+
+
+def _target_stack(target: Target) -> Service:
+    service = balance(target)(forward)
+    return retry(target)(service) if target.plan.retry.max_retries else service
 
 
 def _edited(inner: Service, row: RoutePlan) -> Service:

@@ -7,6 +7,7 @@ is: close the listeners, tell every connection, wait until the second is empty o
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,10 +26,12 @@ from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
 from appliance.net.transport import SocketTransport
+from appliance.upstream.cluster import Outside
 
 from .access_log import AccessLog
 from .connection import Connection, Ids
 from .ending import Ending
+from .events import log_shift
 from .snapshot import Snapshot, revive
 
 _log = logging.getLogger("meshctl")
@@ -126,7 +129,8 @@ class Worker:
         """Serve until ``stop``; afterwards ``cut_off`` is how many requests did not end in time."""
         lot = Lot(self._now)
         poller = Poller(lot)
-        self._snapshot = revive(self.plan, partial(dial, poller), self._timed, self._now)
+        outside = Outside(partial(dial, poller), self._now, random.Random(), log_shift)  # noqa: S311 (jitter)
+        self._snapshot = revive(self.plan, outside, self._timed)
         try:
             async with trio.open_nursery() as base:
                 base.start_soon(poller.run)
@@ -218,7 +222,7 @@ class Worker:
             await trio.sleep(TICK)
             now = self._now()
             for cluster in self._snapshot.clusters.values():
-                cluster.expire(now)
+                cluster.tick(now)
             for exchange in [exchange for exchange in self._timed if exchange.due <= now]:
                 self._timed.discard(exchange)
                 exchange.fail(Fault(REQUEST_TIMEOUT))

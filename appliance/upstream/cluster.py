@@ -1,38 +1,170 @@
-"""An upstream come to life: its endpoints and the policy that chooses among them."""
+"""An upstream come to life: its endpoints, the policy that chooses among them, and what they share.
+
+Shared by all routes that send here: the endpoints with their pools, the breakers of the upstream's own
+rules, the retry budget, the cap on requests. The list of endpoints changes while it lives, when a name
+resolves to other addresses; what stays keeps its connections, its breaker and its health.
+
+An endpoint that is new, or comes back, takes its share step by step if ``slow_start`` says so: from a
+tenth of its weight to all of it, in a straight line.
+"""
 
 from __future__ import annotations
 
-from appliance.config.plan import UpstreamPlan
-from appliance.model.fault import NO_ENDPOINT, Fault
-from appliance.policy.balance import RoundRobin
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
 
+from appliance.config.plan import EndpointPlan, UpstreamPlan
+from appliance.model.address import Address
+from appliance.policy import balance
+from appliance.policy.breaker import Shift, State
+from appliance.policy.health import Health
+from appliance.policy.retry import Budget
+
+from .breakers import BreakerShift, Fuse, Fuses, Look
+from .crowd import Crowd
 from .endpoint import Dial, Endpoint
+
+_FIRST_SHARE = 0.1
+_FINE = 100  # weights are multiplied by this where they grow in steps
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an upstream needs from outside: connections, the time, chance, and somebody to tell."""
+
+    dial: Dial
+    now: Callable[[], float]
+    chance: Random
+    told: Callable[[BreakerShift], None]
 
 
 class Cluster:
-    """A named group of endpoints."""
+    """A named group of endpoints. ``fuses`` are the breakers of its own rules, ``others`` those of routes."""
 
-    __slots__ = ("endpoints", "name", "plan", "policy")
+    __slots__ = (
+        "_outside",
+        "_warming",
+        "budget",
+        "crowd",
+        "endpoints",
+        "fuses",
+        "name",
+        "others",
+        "plan",
+        "policy",
+    )
 
-    def __init__(self, plan: UpstreamPlan, dial: Dial) -> None:
+    def __init__(self, plan: UpstreamPlan, outside: Outside) -> None:
         self.name = plan.name
         self.plan = plan
-        self.endpoints = [Endpoint(endpoint, plan.timeouts, dial) for endpoint in plan.endpoints]
-        self.policy = RoundRobin([endpoint.weight for endpoint in self.endpoints])
+        self.crowd = Crowd(plan.name, plan.limits)
+        self.fuses = Fuses(plan.name, plan.breaker, outside.now, self.moved)
+        self.others: list[Fuses] = []
+        self.budget = Budget(plan.retry.budget.ratio, plan.retry.budget.floor)
+        self.endpoints: list[Endpoint] = []
+        self.policy = balance.make(plan.balance, [], outside.chance)
+        self._outside = outside
+        self._warming: dict[Endpoint, float] = {}
+        fixed = [each for each in plan.endpoints if each.address.kind != "dns"]
+        self._arrange([self._endpoint(each) for each in fixed], ())
 
-    def choose(self) -> Endpoint:
-        """Give the endpoint whose turn it is; raises Fault(NO_ENDPOINT) when all weights are 0."""
-        index = self.policy.pick()
-        if index is None:
-            raise Fault(NO_ENDPOINT, f"upstream {self.name} has no endpoint with a weight")
-        return self.endpoints[index]
+    @property
+    def chance(self) -> Random:
+        """Give what draws lots here."""
+        return self._outside.chance
 
-    def expire(self, now: float) -> None:
-        """Close pooled connections that have been idle for too long."""
+    def now(self) -> float:
+        """Give the time (seconds)."""
+        return self._outside.now()
+
+    def resolved(
+        self, name: EndpointPlan, addresses: tuple[str, ...]
+    ) -> tuple[list[Endpoint], list[Endpoint]]:
+        """Take the addresses that ``name`` has now; gives the endpoints that came and those that went.
+
+        Those that stay are the same objects as before. Those that went finish what they have.
+        """
+        wanted = [
+            replace(name, address=Address("tcp", host=host, port=name.address.port)) for host in addresses
+        ]
+        names = {str(each.address) for each in wanted}
+        gone = [each for each in self.endpoints if each.source == name and each.name not in names]
+        known = {each.name for each in self.endpoints}
+        came = [self._endpoint(each, name) for each in wanted if str(each.address) not in known]
+        self._arrange([each for each in self.endpoints if each not in gone] + came, gone)
+        if self.plan.slow_start and known:
+            for endpoint in came:
+                self.warm(endpoint)
+        return came, gone
+
+    def warm(self, endpoint: Endpoint) -> None:
+        """Let an endpoint that comes back take its share step by step, if the profile says so."""
+        if self.plan.slow_start:
+            self._warming[endpoint] = self.now()
+            self._weigh(self.now())
+
+    def look(self, fuses: Fuses) -> tuple[Look, ...]:
+        """Give what the endpoints look like now, with the breakers of ``fuses``."""
+        rows = []
+        for endpoint in self.endpoints:
+            fuse = fuses.of(endpoint.name)
+            healthy = endpoint.health is None or endpoint.health.healthy
+            state = None if fuse is None else fuse.breaker.state
+            rows.append(Look(endpoint.name, state, endpoint.in_flight, healthy, endpoint.drained))
+        return tuple(rows)
+
+    def moved(self, fuses: Fuses, fuse: Fuse, shift: Shift) -> None:
+        """Hear that a breaker over these endpoints has moved, and tell whoever wants to know."""
+        if shift.new is State.CLOSED and self.plan.slow_start:
+            for endpoint in self.endpoints:
+                if fuses.of(endpoint.name) is fuse:
+                    self.warm(endpoint)
+        self._outside.told(BreakerShift(fuse.name, shift, fuse.rules, self.look(fuses)))
+
+    def heard(self, endpoint: str, seconds: float, failed: bool, now: float) -> None:
+        """Tell the policy how long an endpoint took to answer."""
+        for index, each in enumerate(self.endpoints):
+            if each.name == endpoint:
+                self.policy.heard(index, seconds, failed, now)
+
+    def tick(self, now: float) -> None:
+        """Close pooled connections that have been idle for too long; let what warms up grow."""
         for endpoint in self.endpoints:
             endpoint.expire(now)
+        if self._warming:
+            self._weigh(now)
 
     def close(self) -> None:
         """Close all pooled connections."""
         for endpoint in self.endpoints:
             endpoint.close()
+
+    def _endpoint(self, plan: EndpointPlan, source: EndpointPlan | None = None) -> Endpoint:
+        endpoint = Endpoint(plan, self.plan.timeouts, self._outside.dial, self.crowd, source)
+        if self.plan.slow_start:
+            endpoint.weight = endpoint.full_weight * _FINE
+        if self.plan.health is not None:
+            endpoint.health = Health(self.plan.health.healthy_after, self.plan.health.unhealthy_after)
+        return endpoint
+
+    def _arrange(self, endpoints: list[Endpoint], gone: list[Endpoint] | tuple[()]) -> None:
+        """Put another list of endpoints in place of the present one."""
+        self.endpoints = endpoints
+        self.policy = balance.make(self.plan.balance, endpoints, self._outside.chance, self.policy)
+        for endpoint in gone:
+            endpoint.close()
+            for fuses in (self.fuses, *self.others):
+                fuses.forget(endpoint.name)
+            self._warming.pop(endpoint, None)
+
+    def _weigh(self, now: float) -> None:
+        for endpoint, since in list(self._warming.items()):
+            share = _FIRST_SHARE + (1 - _FIRST_SHARE) * (now - since) / self.plan.slow_start
+            if share >= 1:
+                share = 1.0
+                del self._warming[endpoint]
+            endpoint.weight = (
+                max(1, round(endpoint.full_weight * _FINE * share)) if endpoint.full_weight else 0
+            )
+        self.policy.reweigh()

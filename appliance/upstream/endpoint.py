@@ -14,27 +14,74 @@ from appliance.http.h1_client import H1Client
 from appliance.model.address import Address
 from appliance.model.exchange import Attempt
 from appliance.net.transport import Transport
+from appliance.policy.health import Health
+
+from .crowd import Crowd
 
 Dial = Callable[[Address, float], Awaitable[Transport]]
 
 
 class Endpoint:
-    """A server: its address as name, its weight, what is in flight, and its idle connections."""
+    """A server: its address as name, its weight, what is in flight, and its idle connections.
 
-    __slots__ = ("_closed", "_dial", "_host", "_timeouts", "address", "idle", "in_flight", "name", "weight")
+    ``weight`` is what counts now, ``full_weight`` what the profile gives it: they differ while it warms up.
+    ``drained``: an operator lets it have no new requests; ``health`` is what its checks say, if it has any.
+    """
 
-    def __init__(self, plan: EndpointPlan, timeouts: UpstreamTimeouts, dial: Dial) -> None:
+    __slots__ = (
+        "_closed",
+        "_crowd",
+        "_dial",
+        "_timeouts",
+        "address",
+        "drained",
+        "full_weight",
+        "health",
+        "host",
+        "idle",
+        "in_flight",
+        "name",
+        "source",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        plan: EndpointPlan,
+        timeouts: UpstreamTimeouts,
+        dial: Dial,
+        crowd: Crowd,
+        source: EndpointPlan | None = None,
+    ) -> None:
+        """``source`` is the entry of the profile whose name resolved to this address, if one did."""
         self.address = plan.address
         self.name = str(plan.address)
-        self.weight = plan.weight
+        self.weight = self.full_weight = plan.weight
         self.in_flight = 0
+        self.drained = False
+        self.health: Health | None = None
         self.idle: list[H1Client] = []
+        self.source = source
+        self.host = _host((source or plan).address)
+        self._crowd = crowd
         self._timeouts = timeouts
         self._dial = dial
         self._closed = False
-        self._host = (
-            b"localhost" if plan.address.kind == "unix" else self.name.removeprefix("dns:").encode("idna")
-        )
+
+    @property
+    def available(self) -> bool:
+        """Say whether it may have new requests, as far as operators and checks are concerned."""
+        return not self.drained and (self.health is None or self.health.healthy)
+
+    def enter(self) -> None:
+        """Count one more attempt in flight."""
+        self.in_flight += 1
+        self._crowd.in_flight += 1
+
+    def leave(self) -> None:
+        """Count one attempt less, and let one that waits for a place go on."""
+        self.in_flight -= 1
+        self._crowd.leave()
 
     def lease_nowait(self, attempt: Attempt) -> H1Client | None:
         """Give the attempt an idle connection that is alive; None when there is none."""
@@ -50,11 +97,11 @@ class Endpoint:
             transport.close()
         return None
 
-    async def open(self, attempt: Attempt) -> H1Client:
-        """Give the attempt a new connection; raises Fault when none can be had."""
+    async def open(self, attempt: Attempt, limit: float) -> H1Client:
+        """Give the attempt a new connection within ``limit`` seconds; raises Fault when none can be had."""
         attempt.reused = False
-        opened = await self._dial(self.address, self._timeouts.connect)
-        connection = H1Client(opened, self._host, self._timeouts.per_try, self)
+        opened = await self._dial(self.address, min(limit, self._timeouts.connect))
+        connection = H1Client(opened, self.host, self._timeouts.per_try, self)
         attempt.connection = connection
         return connection
 
@@ -87,3 +134,8 @@ class Endpoint:
         for connection in self.idle:
             connection.transport.close()
         self.idle.clear()
+
+
+def _host(address: Address) -> bytes:
+    """Give what stands in Host where a request has none."""
+    return b"localhost" if address.kind == "unix" else str(address).removeprefix("dns:").encode("idna")

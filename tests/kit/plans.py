@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
-from math import inf
+from random import Random
 
 from appliance.config.plan import (
     AccessLogPlan,
@@ -21,13 +22,20 @@ from appliance.config.plan import (
     UpstreamPlan,
     UpstreamTimeouts,
 )
+from appliance.config.plan_policy import BreakerPlan, RetryPlan
 from appliance.model.address import Address, Where
 from appliance.model.headers import HeaderEdits
+from appliance.net.transport import Transport
 from appliance.routing.match import Match
 from appliance.routing.rewrite import Redirect
+from appliance.upstream.breakers import Told
+from appliance.upstream.cluster import Outside
+from appliance.upstream.endpoint import Dial
 
 WHERE = Where("profile.yaml", 1, 1)
 ORIGIN = "10.0.0.1:80"
+
+NO_RETRY = RetryPlan(max_retries=0)
 
 _LIMITS = ListenerLimits()
 _ALL = Match()
@@ -64,7 +72,10 @@ def listener(
 
 
 def upstream(name: str = "app", *endpoints: str | tuple[str, int], **timeouts: float) -> UpstreamPlan:
-    """Give an upstream; an endpoint is an address, or an address and its weight."""
+    """Give an upstream; an endpoint is an address, or an address and its weight.
+
+    It has no health checks; ``dataclasses.replace`` gives it other rules.
+    """
     rows = [(row, 1) if isinstance(row, str) else row for row in endpoints or (ORIGIN,)]
     plans = tuple(EndpointPlan(address(text), weight, WHERE) for text, weight in rows)
     return UpstreamPlan(name, plans, WHERE, timeouts=UpstreamTimeouts(**timeouts))
@@ -75,15 +86,18 @@ def route(
     match: Match = _ALL,
     *,
     name: str = "all",
-    idle: float | None = None,
-    request: float = inf,
-    response: float = 15.0,
+    retry: RetryPlan = NO_RETRY,
+    breaker: BreakerPlan | None = None,
     **rest: object,
 ) -> RoutePlan:
-    """Give a route; an action that is a name forwards there."""
-    action = Forward((Destination(action),)) if isinstance(action, str) else action
-    timeouts = RouteTimeouts(request=request, response=response, idle=idle)
-    return replace(RoutePlan(name, match, action, WHERE, timeouts=timeouts), **rest)
+    """Give a route; an action that is a name forwards there, by default with one try and no breaker.
+
+    Keywords that are not its own are timeouts, and else fields of the plan.
+    """
+    if isinstance(action, str):
+        action = Forward((Destination(action, breaker=breaker, own_breaker=True, retry=retry),))
+    limits = {key: rest.pop(key) for key in ("request", "response", "idle") if key in rest}
+    return replace(RoutePlan(name, match, action, WHERE, timeouts=RouteTimeouts(**limits)), **rest)
 
 
 def edits(**parts: tuple[object, ...]) -> HeaderEdits:
@@ -107,3 +121,14 @@ def plan(
         (upstream(),) if upstreams is None else upstreams,
         access_log=access_log,
     )
+
+
+def outside(
+    dial: Dial | None = None, now: Callable[[], float] = lambda: 0.0, told: Told = lambda _: None
+) -> Outside:
+    """Give what an upstream needs from outside: by default no connections, no time, and chance by a seed."""
+    return Outside(dial or _no_dial, now, Random(1), told)
+
+
+async def _no_dial(*_: object) -> Transport:
+    raise AssertionError("nothing is to be dialled here")

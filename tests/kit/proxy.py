@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from random import Random
 
 import h11
 import trio
@@ -25,6 +26,8 @@ from appliance.proxy.access_log import facts
 from appliance.proxy.connection import Connection, Ids
 from appliance.proxy.snapshot import revive
 from appliance.proxy.worker import Worker
+from appliance.upstream.breakers import BreakerShift
+from appliance.upstream.cluster import Outside
 from appliance.upstream.endpoint import Endpoint
 
 from .origin import Origin
@@ -162,7 +165,10 @@ class Proxy:
         self.nursery = nursery
         self._ids = Ids()
         self.worker = Worker(plan, [], self.journal, 1000, trio.current_time)
-        self.snapshot = revive(plan, self.dial, self.worker._timed, trio.current_time)
+        self.shifts: list[BreakerShift] = []
+        self.chance = Random(1)
+        outside = Outside(self.dial, trio.current_time, self.chance, self.shifts.append)
+        self.snapshot = revive(plan, outside, self.worker._timed)
         self.worker._snapshot = self.snapshot
         nursery.start_soon(self.lot.run)
         nursery.start_soon(self.worker._keep_house)

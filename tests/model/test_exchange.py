@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
+
 from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import CLIENT_GONE, UPSTREAM_RESET, Fault
 from appliance.model.headers import Headers
@@ -50,6 +52,12 @@ class Endpoint:
     name = "e"
     in_flight = 0
 
+    def enter(self) -> None:
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        self.in_flight -= 1
+
     async def open(self, attempt: Attempt) -> Connection:
         raise NotImplementedError
 
@@ -86,14 +94,54 @@ def test_a_fault_while_nobody_waits_is_kept() -> None:
 
 
 def test_an_attempt_is_in_flight_until_it_ends() -> None:
-    """With a connection or without, the endpoint's count comes back to where it was."""
-    endpoint = Endpoint()
+    """With a connection or without, the endpoint's count comes back; a second end changes nothing."""
+    endpoint, x = Endpoint(), exchange()
     first, second = Attempt(endpoint, 1.0), Attempt(endpoint, 2.0)
     assert (endpoint.in_flight, second.began, second.sent, second.reused) == (2, 2.0, False, False)
     connection = Connection()
     first.connection = connection
-    first.end()
-    second.end()
+    for attempt in (first, second, first):
+        attempt.end(x, None, 3.0)
     assert endpoint.in_flight == 0
     assert connection.released == 1
     assert first.connection is None
+
+
+def test_whoever_gave_the_ticket_hears_of_the_end_once() -> None:
+    """After the connection and the count, with the fault and the time."""
+    heard = []
+
+    class Guard:
+        def ended(self, *what: object) -> None:
+            heard.append((endpoint.in_flight, *what))
+
+    endpoint, x, fault = Endpoint(), exchange(), Fault(CLIENT_GONE)
+    attempt = Attempt(endpoint, 1.0, Guard(), 7)
+    attempt.end(x, fault, 3.0)
+    attempt.end(x, None, 4.0)
+    assert heard == [(0, attempt, x, fault, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "grpc"),
+    [
+        (b"POST", b"application/grpc", True),
+        (b"POST", b"application/grpc+proto", True),
+        (b"GET", b"application/grpc", False),
+        (b"POST", b"application/json", False),
+    ],
+)
+def test_what_a_grpc_call_is(method: bytes, kind: bytes, grpc: bool) -> None:
+    """A POST of that content type."""
+    x = exchange()
+    x.request.method, x.request.headers = method, [(b"content-type", kind)]
+    assert x.grpc is grpc
+
+
+def test_notes_are_kept_in_order() -> None:
+    """An exchange without any has no list."""
+    x = exchange()
+    assert x.notes is None
+    x.note("one")
+    x.note("two")
+    assert x.notes == ["one", "two"]

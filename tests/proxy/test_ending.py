@@ -21,6 +21,12 @@ class Endpoint:
     name = "x:1"
     in_flight = 0
 
+    def enter(self) -> None:
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        self.in_flight -= 1
+
 
 class Connection:
     """Notes when it is released."""

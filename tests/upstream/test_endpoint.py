@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 import trio
 
 from appliance.model.exchange import Attempt
 from appliance.model.fault import CONNECT_FAILED, CONNECT_TIMEOUT, DNS_FAILED, Fault, Reason
 from appliance.net.park import Lot
+from appliance.upstream.crowd import Crowd
 from appliance.upstream.endpoint import Endpoint
 from tests.kit.origin import Call, Origin, raw, silent, sized, sized_bytes
 from tests.kit.plans import plan, upstream
@@ -35,14 +38,18 @@ class Network:
 
     def endpoint(self, text: str = "10.0.0.1:80", **timeouts: float) -> Endpoint:
         plans = upstream("app", text, **timeouts)
-        return Endpoint(plans.endpoints[0], plans.timeouts, self.dial)
+        return Endpoint(plans.endpoints[0], plans.timeouts, self.dial, Crowd("app", plans.limits))
 
 
 async def lease(endpoint: Endpoint, *, fresh: bool = False) -> Attempt:
     attempt = Attempt(endpoint, trio.current_time())
     if fresh or endpoint.lease_nowait(attempt) is None:
-        await endpoint.open(attempt)
+        await endpoint.open(attempt, inf)
     return attempt
+
+
+def end(attempt: Attempt) -> None:
+    attempt.end(None, None, 0.0)
 
 
 async def test_a_lease_counts_until_its_attempt_ends(autojump_clock: object) -> None:
@@ -52,7 +59,7 @@ async def test_a_lease_counts_until_its_attempt_ends(autojump_clock: object) -> 
     attempts = [await lease(endpoint) for _ in range(3)]
     assert endpoint.in_flight == 3
     for attempt in attempts:
-        attempt.end()
+        end(attempt)
     assert endpoint.in_flight == 0
     assert len(endpoint.idle) == 3
     assert network.timeouts == [2.5] * 3
@@ -65,8 +72,8 @@ async def test_the_connection_used_last_is_used_next(autojump_clock: object) -> 
     one, two = await lease(endpoint), await lease(endpoint)
     assert not one.reused
     last = two.connection
-    one.end()
-    two.end()
+    end(one)
+    end(two)
     again = await lease(endpoint)
     assert again.reused
     assert again.connection is last
@@ -76,7 +83,7 @@ async def test_fresh_means_fresh(autojump_clock: object) -> None:
     """A retry of a stale connection does not meet the next stale one."""
     network = Network()
     endpoint = network.endpoint()
-    (await lease(endpoint)).end()
+    end(await lease(endpoint))
     attempt = await lease(endpoint, fresh=True)
     assert not attempt.reused
     assert len(network.ours) == 2
@@ -88,7 +95,7 @@ async def test_a_connection_that_the_peer_ends_leaves_the_pool(how: str, autojum
     """At once, when the hangup is seen, not when a request finds it dead."""
     network = Network()
     endpoint = network.endpoint()
-    (await lease(endpoint)).end()
+    end(await lease(endpoint))
     assert len(endpoint.idle) == 1
     getattr(network.theirs[0], how)()
     assert endpoint.idle == []
@@ -100,8 +107,8 @@ async def test_a_connection_with_unasked_bytes_is_not_leased(autojump_clock: obj
     network = Network()
     endpoint = network.endpoint()
     one, two = await lease(endpoint), await lease(endpoint)
-    one.end()
-    two.end()
+    end(one)
+    end(two)
     network.theirs[1].write(b"HTTP/1.1 200 OK\r\n")
     again = await lease(endpoint)
     assert again.connection.transport is network.ours[0]
@@ -113,9 +120,9 @@ async def test_idle_connections_grow_old(autojump_clock: object) -> None:
     network = Network()
     endpoint = network.endpoint(pool_idle=4)
     one, two = await lease(endpoint), await lease(endpoint)
-    one.end()
+    end(one)
     await trio.sleep(3)
-    two.end()
+    end(two)
     endpoint.expire(3.9)
     assert len(endpoint.idle) == 2
     endpoint.expire(4.0)
@@ -130,11 +137,11 @@ async def test_a_closed_endpoint_takes_nothing_back(autojump_clock: object) -> N
     network = Network()
     endpoint = network.endpoint()
     one, two = await lease(endpoint), await lease(endpoint)
-    one.end()
+    end(one)
     endpoint.close()
     assert network.ours[0].closed
     assert not network.ours[1].closed
-    two.end()
+    end(two)
     assert network.ours[1].closed
     assert endpoint.idle == []
 
@@ -146,8 +153,8 @@ async def test_a_closed_endpoint_takes_nothing_back(autojump_clock: object) -> N
 def test_the_host_of_an_endpoint(text: str, host: bytes) -> None:
     """What the upstream is called when the client gave no name."""
     plans = upstream("app", text)
-    endpoint = Endpoint(plans.endpoints[0], plans.timeouts, None)
-    assert endpoint._host == host
+    endpoint = Endpoint(plans.endpoints[0], plans.timeouts, None, Crowd("app", plans.limits))
+    assert endpoint.host == host
 
 
 async def test_the_housekeeper_expires_connections(autojump_clock: object) -> None:
@@ -236,9 +243,9 @@ async def test_a_fault_while_dialling_leaves_no_count(autojump_clock: object) ->
         raise Fault(CONNECT_FAILED)
 
     plans = upstream("app")
-    endpoint = Endpoint(plans.endpoints[0], plans.timeouts, dial)
+    endpoint = Endpoint(plans.endpoints[0], plans.timeouts, dial, Crowd("app", plans.limits))
     attempt = Attempt(endpoint, 0.0)
     with pytest.raises(Fault):
-        await endpoint.open(attempt)
-    attempt.end()
+        await endpoint.open(attempt, inf)
+    end(attempt)
     assert endpoint.in_flight == 0

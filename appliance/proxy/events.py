@@ -1,0 +1,89 @@
+"""What a breaker does, in one plain line: what moved, by which rule and setting, which requests caused it.
+
+Requests come from outside, so whatever could move a terminal is escaped.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from appliance.model.units import format_duration, format_share
+from appliance.policy.breaker import Shift, State
+from appliance.upstream.breakers import BreakerShift, Evidence
+
+from .access_log import PRINTABLE
+
+_log = logging.getLogger("meshctl")
+_SHOWN = 3  # requests that are named in a line
+
+
+def log_shift(moved: BreakerShift) -> None:
+    """Write a breaker's move to the log: openings as warnings."""
+    _log.log(logging.WARNING if moved.shift.new is State.OPEN else logging.INFO, "%s", sentence(moved))
+
+
+def sentence(moved: BreakerShift) -> str:
+    """Give the line for a breaker's move."""
+    shift = moved.shift
+    if shift.new is State.HALF_OPEN:
+        text = "half-open: one probe at a time"
+    elif shift.new is State.CLOSED:
+        text = f"closed: {moved.rules.success_threshold} probes in a row succeeded"
+    else:
+        again = " again" if shift.old is State.HALF_OPEN else ""
+        text = f"open{again} for {format_duration(shift.until - shift.at)}: {_cause(moved, shift)}"
+    return f"breaker {moved.name} {text}{_setting(moved)}{_requests(shift)}{_others(moved)}".translate(
+        PRINTABLE
+    )
+
+
+def _cause(moved: BreakerShift, shift: Shift) -> str:
+    if shift.rule == "failure_threshold":
+        return f"{shift.run} failures in a row"
+    if shift.rule == "error_rate":
+        window = format_duration(moved.rules.window)
+        return f"{shift.failed} of {shift.total} requests failed within {window}"
+    return "a probe failed"
+
+
+def _setting(moved: BreakerShift) -> str:
+    """Name the setting behind a move, with its place if it is written in the profile."""
+    rule = moved.shift.rule
+    if rule == "probe":
+        return ""
+    place = dict(moved.rules.places).get(rule)
+    value = getattr(moved.rules, rule)
+    shown = (
+        format_share(value)
+        if rule == "error_rate"
+        else format_duration(value)
+        if rule == "open_for"
+        else str(value)
+    )
+    return f" ({rule}: {shown}, {f'{place.file}:{place.line}' if place else 'default'})"
+
+
+def _requests(shift: Shift) -> str:
+    """Name the last requests behind an opening."""
+    if shift.new is not State.OPEN or not shift.evidence:
+        return ""
+    count = 1 if shift.rule == "probe" else _SHOWN
+    last = [_request(each) for each in shift.evidence[-count:]]
+    return f"{': ' if shift.rule == 'probe' else '; last: '}{', '.join(last)}"
+
+
+def _request(each: Evidence) -> str:
+    path = each.path if len(each.path) <= 60 else f"{each.path[:57]}..."
+    return f"{each.method} {path} {each.how} in {each.took * 1000:.0f} ms [{each.id}]"
+
+
+def _others(moved: BreakerShift) -> str:
+    """Say who is left when a breaker opens."""
+    if moved.shift.new is not State.OPEN or len(moved.endpoints) < 2:
+        return ""
+    well = [
+        each
+        for each in moved.endpoints
+        if each.healthy and not each.drained and each.state in (None, State.CLOSED)
+    ]
+    return f"; {len(well)} of {len(moved.endpoints)} endpoints left"

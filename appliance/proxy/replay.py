@@ -1,0 +1,111 @@
+"""Request bodies that can be sent a second time.
+
+A body that has arrived whole is simply held. One that still arrives streams on, and what has passed is kept
+until it is more than the limit; from then on there is no second time. Nothing is refused for being long,
+and nothing waits for the buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from appliance.model.headers import Headers
+from appliance.model.message import Body, FixedBody, Request
+
+Rewind = Callable[[], Body | None]
+
+
+def keep(request: Request, limit: int) -> Rewind:
+    """Let the body of ``request`` be kept up to ``limit`` bytes.
+
+    The result gives the body anew for another try, None if it is too long for that.
+    """
+    body = request.body
+    if body.ended:
+        return lambda: body
+    if body.at_hand() and (body.length or 0) <= limit:
+        data = body.read_nowait()
+        request.body = FixedBody(data)
+        return lambda: FixedBody(data)
+    if body.length is not None and body.length > limit:
+        return lambda: None
+    kept = _Kept(body, limit)
+    request.body = _View(kept)
+    return lambda: None if kept.data is None else _View(kept)
+
+
+class _Kept:
+    """A body and what of it has been read; ``data`` None once that was too much."""
+
+    __slots__ = ("data", "limit", "source")
+
+    def __init__(self, source: Body, limit: int) -> None:
+        self.source = source
+        self.limit = limit
+        self.data: bytearray | None = bytearray()
+
+    def keep(self, piece: bytes) -> None:
+        """Add what was read."""
+        if self.data is not None:
+            if len(self.data) + len(piece) > self.limit:
+                self.data = None
+            else:
+                self.data += piece
+
+
+class _View:
+    """The body from its first byte, for one try: what is kept, then what arrives."""
+
+    __slots__ = ("_at", "_kept", "ended", "length", "trailers")
+
+    def __init__(self, kept: _Kept) -> None:
+        self._kept = kept
+        self._at = 0
+        self.length = kept.source.length
+        self.ended = False
+        self.trailers: Headers = kept.source.trailers
+        self._look()
+
+    def read_nowait(self) -> bytes:
+        """Give what is kept or has arrived, perhaps nothing."""
+        piece = self._again()
+        if not piece and not self.ended:
+            piece = self._took(self._kept.source.read_nowait())
+        return piece
+
+    async def read(self) -> bytes:
+        """Give the next piece; ``b""`` once, at the end. Raises Fault when it cannot be had."""
+        piece = self._again()
+        if not piece and not self.ended:
+            piece = self._took(await self._kept.source.read())
+        return piece
+
+    def at_hand(self) -> bool:
+        """Say whether ``read_nowait`` will give the whole of it."""
+        return self.ended
+
+    def abandon(self) -> None:
+        """Say that nobody will read the rest."""
+        self._kept.source.abandon()
+
+    def _again(self) -> bytes:
+        """Give what was read by an earlier try and not yet by this one."""
+        data = self._kept.data
+        if data is None or self._at >= len(data):
+            return b""
+        piece = bytes(data[self._at :])
+        self._at = len(data)
+        self._look()
+        return piece
+
+    def _took(self, piece: bytes) -> bytes:
+        self._kept.keep(piece)
+        self._at += len(piece)
+        self._look()
+        return piece
+
+    def _look(self) -> None:
+        source, data = self._kept.source, self._kept.data
+        if source.ended and (data is None or self._at >= len(data)):
+            self.ended = True
+            self.trailers = source.trailers

@@ -1,0 +1,170 @@
+"""The breakers of one set of rules over the endpoints of one upstream, and what is told when one moves.
+
+Most routes share the breakers of their upstream; a route that writes rules of its own has its own, so that
+what it calls a failure does not shut others out. With ``scope: upstream`` the endpoints share one.
+
+A breaker hears of an attempt when it has ended. With a failure it keeps what the request was, so that a
+trip can name the requests that caused it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from appliance.config.plan_policy import BreakerPlan
+from appliance.model.exchange import Attempt, Exchange
+from appliance.model.fault import Fault
+from appliance.model.headers import get
+from appliance.model.message import Response
+from appliance.policy.breaker import Breaker, Shift, State, Verdict
+from appliance.policy.verdict import UNKNOWN, of_fault, of_grpc, of_status
+
+LONG = 64 * 1024  # bytes of an answer, from which on a probe does not keep its place until the end
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A request that failed: who, what, where, how (status or fault), when and for how long (seconds)."""
+
+    id: str
+    method: str
+    path: str
+    endpoint: str
+    how: str
+    at: float
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an endpoint looked like at a moment."""
+
+    name: str
+    state: State | None
+    in_flight: int
+    healthy: bool
+    drained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerShift:
+    """A breaker has moved. ``name`` is UPSTREAM/ADDRESS, UPSTREAM, or ROUTE@ before either."""
+
+    name: str
+    shift: Shift
+    rules: BreakerPlan
+    endpoints: tuple[Look, ...]
+
+
+Told = Callable[[BreakerShift], None]
+
+
+class Fuse:
+    """A breaker under its name and rules: the Guard of the attempts that it admits."""
+
+    __slots__ = ("breaker", "name", "rules")
+
+    def __init__(
+        self, name: str, rules: BreakerPlan, now: float, moved: Callable[[Fuse, Shift], None]
+    ) -> None:
+        self.name = name
+        self.rules = rules
+        self.breaker = Breaker(rules, now, lambda shift: moved(self, shift))
+
+    def ended(self, attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> None:
+        """Settle the ticket of an attempt by how it ended."""
+        verdict = self._judge(attempt, exchange, fault)
+        evidence = None
+        if verdict is Verdict.FAIL or verdict is Verdict.OVERLOAD:
+            evidence = _evidence(attempt, exchange, fault, now)
+        self.breaker.settle(attempt.ticket, verdict, now, evidence)
+
+    def head(self, attempt: Attempt, exchange: Exchange, now: float) -> None:
+        """Let a probe whose answer will be long give its place back; its end is still judged."""
+        response = attempt.response
+        if self.breaker.state is not State.HALF_OPEN or response is None or response.body.ended:
+            return
+        length = response.body.length
+        if length is None or length > LONG:
+            verdict = of_status(response.status, self.rules.failures)
+            evidence = None if verdict is Verdict.OK else _evidence(attempt, exchange, None, now)
+            self.breaker.provisional(attempt.ticket, verdict, now, evidence)
+
+    def _judge(self, attempt: Attempt, exchange: Exchange, fault: Fault | None) -> Verdict:
+        response = attempt.response
+        if fault is not None:
+            return of_fault(fault, self.rules.failures)
+        if response is None:
+            return Verdict.NEUTRAL
+        if response.status == 200 and exchange.grpc:
+            return of_grpc(grpc_status(response))
+        return of_status(response.status, self.rules.failures)
+
+
+class Fuses:
+    """The breakers of one set of rules, made as endpoints are asked for; none at all without rules."""
+
+    __slots__ = ("_moved", "_name", "_now", "_of", "rules")
+
+    def __init__(
+        self,
+        name: str,
+        rules: BreakerPlan | None,
+        now: Callable[[], float],
+        moved: Callable[[Fuses, Fuse, Shift], None],
+    ) -> None:
+        """``name`` is UPSTREAM, or ROUTE@UPSTREAM."""
+        self.rules = rules
+        self._name = name
+        self._now = now
+        self._moved = partial(moved, self)
+        self._of: dict[str, Fuse] = {}
+
+    def of(self, endpoint: str) -> Fuse | None:
+        """Give the breaker of the endpoint with this name."""
+        fuse = self._of.get(endpoint)
+        return fuse if fuse is not None else self._make(endpoint)
+
+    def all(self) -> list[Fuse]:
+        """Give every breaker that has been asked for, each once."""
+        return list(dict.fromkeys(self._of.values()))
+
+    def forget(self, endpoint: str) -> None:
+        """Drop the breaker of an endpoint that is gone."""
+        self._of.pop(endpoint, None)
+
+    def _make(self, endpoint: str) -> Fuse | None:
+        rules = self.rules
+        if rules is None:
+            return None
+        if rules.scope == "endpoint":
+            fuse = Fuse(f"{self._name}/{endpoint}", rules, self._now(), self._moved)
+        else:
+            known = next(iter(self._of.values()), None)
+            fuse = known or Fuse(self._name, rules, self._now(), self._moved)
+        self._of[endpoint] = fuse
+        return fuse
+
+
+def grpc_status(response: Response) -> int | None:
+    """Give the gRPC status of an answer that has been read, None if it ended without one."""
+    raw = get(response.body.trailers, b"grpc-status") or get(response.headers, b"grpc-status")
+    if raw is None:
+        return None
+    return int(raw) if raw.isdigit() and len(raw) < 4 else UNKNOWN
+
+
+def _evidence(attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> Evidence:
+    response = attempt.response
+    how = fault.reason.id if fault is not None else str(response.status) if response is not None else "-"
+    return Evidence(
+        exchange.id,
+        exchange.request.method.decode("latin-1"),
+        exchange.path.decode("latin-1"),
+        attempt.endpoint.name,
+        how,
+        now,
+        now - attempt.began,
+    )

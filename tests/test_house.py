@@ -138,7 +138,7 @@ def test_every_module_has_a_test_file(path: Path) -> None:
 
 
 def test_the_data_path_has_one_guard() -> None:
-    """Exactly one blanket ``except`` stands between the network and the stack, in proxy/connection."""
+    """Exactly one blanket ``except`` stands between the network and the stack, in proxy/guard."""
     found = []
     for package in DATA_PATH:
         for path in (PACKAGE / package).rglob("*.py"):
@@ -150,7 +150,7 @@ def test_the_data_path_has_one_guard() -> None:
                 )
                 if blanket:
                     found.append(inside(path))
-    assert found == ["proxy/connection.py"]
+    assert found == ["proxy/guard.py"]
 
 
 def test_tests_are_short_too() -> None:

@@ -1,14 +1,12 @@
-"""From a request to its ending: the birth of an exchange, the call of the stack, the guard.
+"""From a request to its ending: the birth of an exchange, the call of the stack, the answer.
 
-The guard is the one blanket ``except`` of the data path: a bug costs one exchange, is logged with its
-traceback, and is told to the client as nothing more than ``internal``.
+A bug costs one exchange, is logged by the guard, and is told to the client as nothing more than ``internal``.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from itertools import count
 
 import trio
@@ -19,11 +17,11 @@ from appliance.model.exchange import Exchange, ServerStream
 from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, INTERNAL, Fault
 
 from .ending import Ending
+from .guard import guarded
 from .reply import render
 from .snapshot import Snapshot
 from .trust import client_of, trusts
 
-_log = logging.getLogger("meshctl")
 _SILENT = (CLIENT_GONE, CLIENT_SLOW)
 
 
@@ -67,22 +65,15 @@ class Connection:
     async def serve(self, server: H1Server) -> None:
         """Serve a whole connection, then close it; raises nothing but cancellation."""
         try:
-            if not await self._guarded(server.serve(self.handle)) and self._exchange is not None:
-                await self._guarded(self._give_up(self._exchange))  # for it may meet the same bug
+            if not await guarded(server.serve(self.handle), self._who) and self._exchange is not None:
+                await guarded(self._give_up(self._exchange), self._who)  # for it may meet the same bug
         finally:
             server.close()
             if self._exchange is not None:
                 self._ending.end(self._exchange)
 
-    async def _guarded(self, work: Awaitable[None]) -> bool:
-        """Await ``work``; True if it ended well. A bug in it is logged, with its traceback, and ends here."""
-        try:
-            await work
-        except Exception:
-            exchange = self._exchange
-            _log.exception("request %s: a bug in meshctl", "-" if exchange is None else exchange.id)
-            return False
-        return True
+    def _who(self) -> str:
+        return "a connection" if self._exchange is None else f"request {self._exchange.id}"
 
     async def _give_up(self, exchange: Exchange) -> None:
         """Apologise for a bug and end its exchange."""

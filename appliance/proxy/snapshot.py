@@ -33,6 +33,6 @@ class Snapshot:
 def revive(plan: Plan, outside: Outside, timed: set[Exchange]) -> Snapshot:
     """Bring ``plan`` to life; ``outside`` opens its connections, none yet."""
     clusters = {upstream.name: Cluster(upstream, outside) for upstream in plan.upstreams}
-    service = build(plan, clusters, timed)
+    service = build(plan, clusters, timed, outside)
     to_https = redirect(Redirect(status=308, scheme="https", port=443), Match())
     return Snapshot(plan, service, to_https, clusters)

@@ -6,6 +6,7 @@ Outermost first::
       deadline  total time, so it encloses everything that takes time
       headers   who forwards for whom; sees the client's host, so it encloses the rewrite
       rewrite   what the upstream is asked, the same for every try
+      mirror    a copy of what the upstream is asked, sent once
       split     which of the route's upstreams; outside of retries, so that a share is a share
       retry     tries again; encloses balance, so that another try goes elsewhere
       balance   waits for a place, chooses an endpoint, takes its breaker's ticket
@@ -19,18 +20,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 
-from appliance.config.plan import Forward, Plan, Respond, RoutePlan
+from appliance.config.plan import Destination, Forward, Plan, Respond, RoutePlan
 from appliance.model.exchange import Exchange
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
 from appliance.routing.rewrite import Rewrite
-from appliance.upstream.cluster import Cluster
+from appliance.upstream.cluster import Cluster, Outside
 from appliance.upstream.forward import forward
 from appliance.upstream.target import Target
 
 from .layers.balance import balance
 from .layers.deadline import deadline
 from .layers.headers import headers
+from .layers.mirror import Mirror, mirror
 from .layers.retry import retry
 from .layers.rewrite import rewrite
 from .layers.route import route
@@ -38,13 +40,13 @@ from .layers.split import split
 from .reply import redirect, respond
 
 
-def build(plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange]) -> Service:
+def build(plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange], outside: Outside) -> Service:
     """Give the service of a whole plan."""
-    return route([(row, _route_stack(row, plan, clusters, timed)) for row in plan.routes])
+    return route([(row, _route_stack(row, plan, clusters, timed, outside)) for row in plan.routes])
 
 
 def _route_stack(
-    row: RoutePlan, plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange]
+    row: RoutePlan, plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange], outside: Outside
 ) -> Service:
     action = row.action
     if isinstance(action, Respond):
@@ -57,6 +59,9 @@ def _route_stack(
     layers.append(headers(plan.name, row.request_headers, row.response_headers))
     if row.rewrite != Rewrite():
         layers.append(rewrite(row.rewrite, row.match))
+    if row.mirror is not None:
+        copy = balance(Target(Destination(row.mirror.to), clusters[row.mirror.to], row.name))(forward)
+        layers.append(mirror(Mirror(row.mirror, copy, outside.spawn, outside.chance, outside.now)))
     targets = [Target(to, clusters[to.upstream], row.name) for to in action.to]
     services = [_target_stack(target) for target in targets]
     service = services[0] if len(services) == 1 else split(services, [target.weight for target in targets])

@@ -118,6 +118,7 @@ class Worker:
         self._connections = trio.CancelScope()
         self._timed: set[Exchange] = set()
         self._now = now
+        self._snapshot: Snapshot | None = None
         self.ending = Ending(log, self._timed, now)
 
     @property
@@ -129,10 +130,11 @@ class Worker:
         """Serve until ``stop``; afterwards ``cut_off`` is how many requests did not end in time."""
         lot = Lot(self._now)
         poller = Poller(lot)
-        outside = Outside(partial(dial, poller), self._now, random.Random(), log_shift)  # noqa: S311 (jitter)
-        self._snapshot = revive(self.plan, outside, self._timed)
+        chance = random.Random()  # noqa: S311 (jitter, shares)
         try:
             async with trio.open_nursery() as base:
+                outside = Outside(partial(dial, poller), self._now, chance, log_shift, base.start_soon)
+                self._snapshot = revive(self.plan, outside, self._timed)
                 base.start_soon(poller.run)
                 base.start_soon(lot.run)
                 base.start_soon(self._keep_house)
@@ -145,8 +147,9 @@ class Worker:
                         self._cut_off()
                 base.cancel_scope.cancel()
         finally:
-            for cluster in self._snapshot.clusters.values():
-                cluster.close()
+            if self._snapshot is not None:
+                for cluster in self._snapshot.clusters.values():
+                    cluster.close()
             close_pool()
             poller.close()
 
@@ -214,6 +217,8 @@ class Worker:
         return not self.draining
 
     def _current(self) -> Snapshot:
+        if self._snapshot is None:
+            raise RuntimeError("the worker does not run")
         return self._snapshot
 
     async def _keep_house(self) -> None:
@@ -221,7 +226,7 @@ class Worker:
         while True:
             await trio.sleep(TICK)
             now = self._now()
-            for cluster in self._snapshot.clusters.values():
+            for cluster in self._current().clusters.values():
                 cluster.tick(now)
             for exchange in [exchange for exchange in self._timed if exchange.due <= now]:
                 self._timed.discard(exchange)

@@ -31,12 +31,16 @@ _FINE = 100  # weights are multiplied by this where they grow in steps
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What an upstream needs from outside: connections, the time, chance, and somebody to tell."""
+    """What an upstream needs from outside.
+
+    Connections, the time, chance, somebody to tell, and ``spawn`` for tasks that end with the worker.
+    """
 
     dial: Dial
     now: Callable[[], float]
     chance: Random
     told: Callable[[BreakerShift], None]
+    spawn: Callable[..., object]
 
 
 class Cluster:

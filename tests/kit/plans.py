@@ -127,7 +127,11 @@ def outside(
     dial: Dial | None = None, now: Callable[[], float] = lambda: 0.0, told: Told = lambda _: None
 ) -> Outside:
     """Give what an upstream needs from outside: by default no connections, no time, and chance by a seed."""
-    return Outside(dial or _no_dial, now, Random(1), told)
+    return Outside(dial or _no_dial, now, Random(1), told, _no_task)
+
+
+def _no_task(*_: object) -> None:
+    raise AssertionError("no task is to be started here")
 
 
 async def _no_dial(*_: object) -> Transport:

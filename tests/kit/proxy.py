@@ -167,7 +167,7 @@ class Proxy:
         self.worker = Worker(plan, [], self.journal, 1000, trio.current_time)
         self.shifts: list[BreakerShift] = []
         self.chance = Random(1)
-        outside = Outside(self.dial, trio.current_time, self.chance, self.shifts.append)
+        outside = Outside(self.dial, trio.current_time, self.chance, self.shifts.append, nursery.start_soon)
         self.snapshot = revive(plan, outside, self.worker._timed)
         self.worker._snapshot = self.snapshot
         nursery.start_soon(self.lot.run)

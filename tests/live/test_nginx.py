@@ -29,7 +29,7 @@ routes:
   - {{name: health, match: {{path: /healthz}}, respond: {{status: 200, body: "ok\\n"}}}}
   - {{name: old, match: {{path_prefix: /old/}}, redirect: {{status: 308, path_prefix: /new/}}}}
   - {{name: api, match: {{path_prefix: /api/}}, to: app, rewrite: {{path_prefix: /}}}}
-  - {{name: dead, match: {{path: /dead}}, to: nowhere}}
+  - {{name: dead, match: {{path: /dead}}, to: nowhere, retry: {{max_retries: 0}}}}
   - {{name: all, to: app}}
 upstreams:
   app: {{endpoints: ["127.0.0.1:{port}"]}}

@@ -48,7 +48,7 @@ async def test_the_client_waits_for_nothing_of_it(autojump_clock: object) -> Non
     for shadow in (Origin(silent()), Origin(deaf()), Origin(reset())):
         async with running({APP: Origin(), SHADOW: shadow}, profile()) as proxy:
             assert (await proxy.connect().get()).status == 200
-                await trio.sleep(70)
+            await trio.sleep(70)
             await proxy.check_idle()
     refusing = Origin()
     refusing.refuses = CONNECT_FAILED

@@ -106,7 +106,7 @@ class Fuse:
 class Fuses:
     """The breakers of one set of rules, made as endpoints are asked for; none at all without rules."""
 
-    __slots__ = ("_moved", "_name", "_now", "_of", "rules")
+    __slots__ = ("_moved", "_name", "_now", "_of", "_shared", "rules")
 
     def __init__(
         self,
@@ -121,6 +121,7 @@ class Fuses:
         self._now = now
         self._moved = partial(moved, self)
         self._of: dict[str, Fuse] = {}
+        self._shared: Fuse | None = None
 
     def of(self, endpoint: str) -> Fuse | None:
         """Give the breaker of the endpoint with this name."""
@@ -139,11 +140,12 @@ class Fuses:
         rules = self.rules
         if rules is None:
             return None
-        if rules.scope == "endpoint":
-            fuse = Fuse(f"{self._name}/{endpoint}", rules, self._now(), self._moved)
-        else:
-            known = next(iter(self._of.values()), None)
-            fuse = known or Fuse(self._name, rules, self._now(), self._moved)
+        fuse = self._shared
+        if fuse is None:
+            name = self._name if rules.scope == "upstream" else f"{self._name}/{endpoint}"
+            fuse = Fuse(name, rules, self._now(), self._moved)
+            if rules.scope == "upstream":
+                self._shared = fuse
         self._of[endpoint] = fuse
         return fuse
 

@@ -1,34 +1,52 @@
-"""An upstream come to life: who is chosen, and what is closed with it."""
+"""An upstream come to life: its endpoints as names resolve, what warms up, who hears of a move."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from appliance.model.fault import NO_ENDPOINT, Fault
+from appliance.config.plan import Destination, EndpointPlan, UpstreamPlan
+from appliance.config.plan_policy import BreakerPlan
+from appliance.model.address import Address
+from appliance.policy.breaker import State, Verdict
+from appliance.upstream.breakers import BreakerShift, Look
 from appliance.upstream.cluster import Cluster
+from appliance.upstream.target import Target
 from tests.kit.origin import Origin, sized
-from tests.kit.plans import plan, upstream
+from tests.kit.plans import WHERE, outside, plan, upstream
 from tests.kit.proxy import running
 
+NAME = EndpointPlan(Address("dns", host="app.internal", port=80), 1, WHERE)
 
-def chosen(count: int, *rows: tuple[str, int]) -> Counter[str]:
-    cluster = Cluster(upstream("app", *rows), None)
-    return Counter(cluster.choose().name for _ in range(count))
+
+class Clock:
+    """Time to turn by hand."""
+
+    now = 0.0
+
+
+def made(plan: UpstreamPlan) -> tuple[Cluster, Clock, list[BreakerShift]]:
+    clock, moves = Clock(), []
+    return Cluster(plan, outside(now=lambda: clock.now, told=moves.append)), clock, moves
+
+
+def chosen(cluster: Cluster, count: int, now: float = 0.0) -> Counter[str]:
+    target = Target(Destination(cluster.name, breaker=cluster.plan.breaker), cluster, "all")
+    names = []
+    for _ in range(count):
+        attempt = target.choose(b"", (), now)
+        assert attempt is not None
+        names.append(attempt.endpoint.name)
+        attempt.endpoint.leave()
+    return Counter(names)
 
 
 def test_endpoints_are_chosen_in_proportion_to_their_weights() -> None:
     """Over each cycle exactly, weight 0 never."""
-    assert chosen(12, ("a:1", 3), ("b:1", 2), ("c:1", 1), ("d:1", 0)) == {"a:1": 6, "b:1": 4, "c:1": 2}
-
-
-def test_without_a_weight_nobody_can_be_chosen() -> None:
-    """All drained is a fault of ours, 503, which names the upstream for the log."""
-    cluster = Cluster(upstream("app", ("a:1", 0)), None)
-    with pytest.raises(Fault, match="app") as caught:
-        cluster.choose()
-    assert caught.value.reason is NO_ENDPOINT
+    cluster, _, _ = made(upstream("app", ("a:1", 3), ("b:1", 2), ("c:1", 1), ("d:1", 0)))
+    assert chosen(cluster, 12) == {"a:1": 6, "b:1": 4, "c:1": 2}
 
 
 async def test_a_drained_upstream_is_a_503(autojump_clock: object) -> None:
@@ -54,3 +72,116 @@ async def test_requests_go_round(autojump_clock: object) -> None:
             cluster.close()
         await proxy.settle()
         assert [origin.open for origin in origins.values()] == [0, 0, 0]
+
+
+def test_a_name_has_no_endpoints_until_it_is_resolved() -> None:
+    """Then every address is one; requests that have none ask for the name, not for the address."""
+    cluster, _, _ = made(replace(upstream(), endpoints=(NAME,)))
+    assert cluster.endpoints == []
+    came, gone = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2", "2001:db8::1"))
+    assert [each.name for each in came] == ["10.0.0.1:80", "10.0.0.2:80", "[2001:db8::1]:80"]
+    assert gone == []
+    assert {each.host for each in came} == {b"app.internal:80"}
+    assert chosen(cluster, 3) == {each.name: 1 for each in came}
+
+
+def test_an_address_that_stays_keeps_its_state() -> None:
+    """The same object, with its breaker; one that goes is closed, forgotten, and fresh if it comes again."""
+    cluster, _, _ = made(
+        replace(upstream("app", "10.9.9.9:80"), endpoints=(*upstream("app", "10.9.9.9:80").endpoints, NAME))
+    )
+    fixed = cluster.endpoints[0]
+    stays, goes = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))[0]
+    breakers = [cluster.fuses.of(each.name) for each in (stays, goes)]
+    came, gone = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.3"))
+    assert [each.name for each in came] == ["10.0.0.3:80"]
+    assert gone == [goes]
+    assert cluster.endpoints == [fixed, stays, *came]
+    assert cluster.fuses.of(stays.name) is breakers[0]
+    assert cluster.fuses.of(goes.name) is not breakers[1]
+    again, _ = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2", "10.0.0.3"))
+    assert again[0] is not goes
+
+
+def test_an_address_of_two_names_is_one_endpoint() -> None:
+    """And of one that is written out."""
+    other = replace(NAME, address=Address("dns", host="other.internal", port=80))
+    cluster, _, _ = made(
+        replace(upstream(), endpoints=(*upstream("app", "10.0.0.1:80").endpoints, NAME, other))
+    )
+    cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))
+    cluster.resolved(other, ("10.0.0.2", "10.0.0.3"))
+    assert [each.name for each in cluster.endpoints] == ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
+
+
+def test_slow_start_grows_in_a_straight_line() -> None:
+    """From a tenth of the weight to all of it, step by step as the ticks go."""
+    cluster, clock, _ = made(replace(upstream("app", ("a:1", 2), ("b:1", 2)), slow_start=10.0))
+    assert [each.weight for each in cluster.endpoints] == [200, 200]
+    late = cluster.endpoints[1]
+    cluster.warm(late)
+    weights = []
+    for step in range(0, 13, 2):
+        clock.now = float(step)
+        cluster.tick(clock.now)
+        weights.append(late.weight)
+    assert weights == [20, 56, 92, 128, 164, 200, 200]
+    assert cluster.endpoints[0].weight == 200
+
+
+def test_slow_start_is_seen_in_the_shares() -> None:
+    """In the middle of it an endpoint gets about half of what the others get."""
+    cluster, clock, _ = made(replace(upstream("app", "a:1", "b:1"), slow_start=10.0))
+    cluster.warm(cluster.endpoints[1])
+    clock.now = 5.0
+    cluster.tick(5.0)
+    shares = chosen(cluster, 1550, 5.0)
+    assert shares["b:1"] / shares["a:1"] == pytest.approx(0.55, rel=0.05)
+
+
+def test_who_was_there_from_the_start_is_not_slowed() -> None:
+    """Neither are the addresses of the first answer; those that come later are."""
+    cluster, clock, _ = made(replace(upstream(), endpoints=(NAME,), slow_start=10.0))
+    cluster.resolved(NAME, ("10.0.0.1",))
+    cluster.tick(clock.now)
+    cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))
+    assert [each.weight for each in cluster.endpoints] == [100, 10]
+
+
+def test_a_breaker_that_closes_warms_its_endpoint_up() -> None:
+    """It has just been ill."""
+    rules = BreakerPlan(failure_threshold=1, success_threshold=1, open_for=1.0, max_open_for=1.0)
+    cluster, clock, moves = made(replace(upstream("app", "a:1", "b:1"), breaker=rules, slow_start=10.0))
+    breaker = cluster.fuses.of("a:1").breaker
+    breaker.settle(breaker.admit(0.0), Verdict.FAIL, 0.0)
+    clock.now = 1.0
+    breaker.settle(breaker.admit(1.0), Verdict.OK, 1.0)
+    assert [each.weight for each in cluster.endpoints] == [10, 100]
+    assert [each.shift.new for each in moves] == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+
+
+def test_a_move_tells_what_the_endpoints_looked_like() -> None:
+    """State of the breaker, in flight, health, drained; in the moment of the move."""
+    rules = BreakerPlan(failure_threshold=1)
+    cluster, _, moves = made(replace(upstream("app", "a:1", "b:1"), breaker=rules))
+    cluster.endpoints[1].drained = True
+    cluster.endpoints[1].enter()
+    breaker = cluster.fuses.of("a:1").breaker
+    breaker.settle(breaker.admit(0.0), Verdict.FAIL, 0.0)
+    (move,) = moves
+    assert move.name == "app/a:1"
+    assert move.rules is rules
+    assert move.endpoints == (
+        Look("a:1", State.OPEN, 0, True, False),
+        Look("b:1", State.CLOSED, 1, True, True),
+    )
+
+
+def test_the_policy_hears_of_times_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that has gone is no longer heard of."""
+    cluster, _, _ = made(replace(upstream("app", "a:1", "b:1"), balance="ewma"))
+    heard: list[object] = []
+    monkeypatch.setattr(cluster, "policy", type("P", (), {"heard": lambda _, *what: heard.append(what)})())
+    cluster.heard("b:1", 0.5, False, 1.0)
+    cluster.heard("gone:1", 0.5, False, 1.0)
+    assert heard == [(1, 0.5, False, 1.0)]

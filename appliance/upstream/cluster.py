@@ -10,7 +10,7 @@ tenth of its weight to all of it, in a straight line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -47,6 +47,7 @@ class Cluster:
     """A named group of endpoints. ``fuses`` are the breakers of its own rules, ``others`` those of routes."""
 
     __slots__ = (
+        "_found",
         "_outside",
         "_warming",
         "budget",
@@ -70,8 +71,8 @@ class Cluster:
         self.policy = balance.make(plan.balance, [], outside.chance)
         self._outside = outside
         self._warming: dict[Endpoint, float] = {}
-        fixed = [each for each in plan.endpoints if each.address.kind != "dns"]
-        self._arrange([self._endpoint(each) for each in fixed], ())
+        self._found: dict[EndpointPlan, tuple[str, ...]] = {}
+        self._arrange([self._endpoint(entry) for entry, _ in self._entries()], [])
 
     @property
     def chance(self) -> Random:
@@ -89,18 +90,29 @@ class Cluster:
 
         Those that stay are the same objects as before. Those that went finish what they have.
         """
-        wanted = [
-            replace(name, address=Address("tcp", host=host, port=name.address.port)) for host in addresses
-        ]
-        names = {str(each.address) for each in wanted}
-        gone = [each for each in self.endpoints if each.source == name and each.name not in names]
-        known = {each.name for each in self.endpoints}
-        came = [self._endpoint(each, name) for each in wanted if str(each.address) not in known]
-        self._arrange([each for each in self.endpoints if each not in gone] + came, gone)
-        if self.plan.slow_start and known:
+        first = name not in self._found
+        self._found[name] = addresses
+        old = {each.name: each for each in self.endpoints}
+        new: dict[str, Endpoint] = {}
+        for entry, source in self._entries():
+            text = str(entry.address)
+            if text not in new:
+                new[text] = old.get(text) or self._endpoint(entry, source)
+        came = [each for each in new.values() if each.name not in old]
+        gone = [each for each in old.values() if each.name not in new]
+        self._arrange(list(new.values()), gone)
+        if not first:
             for endpoint in came:
                 self.warm(endpoint)
         return came, gone
+
+    def _entries(self) -> Iterator[tuple[EndpointPlan, EndpointPlan | None]]:
+        """Give every endpoint that there is to be, with the entry whose name gave it, in the profile's order."""
+        for entry in self.plan.endpoints:
+            if entry.address.kind != "dns":
+                yield entry, None
+            for host in self._found.get(entry, ()):
+                yield replace(entry, address=Address("tcp", host=host, port=entry.address.port)), entry
 
     def warm(self, endpoint: Endpoint) -> None:
         """Let an endpoint that comes back take its share step by step, if the profile says so."""
@@ -152,7 +164,7 @@ class Cluster:
             endpoint.health = Health(self.plan.health.healthy_after, self.plan.health.unhealthy_after)
         return endpoint
 
-    def _arrange(self, endpoints: list[Endpoint], gone: list[Endpoint] | tuple[()]) -> None:
+    def _arrange(self, endpoints: list[Endpoint], gone: list[Endpoint]) -> None:
         """Put another list of endpoints in place of the present one."""
         self.endpoints = endpoints
         self.policy = balance.make(self.plan.balance, endpoints, self._outside.chance, self.policy)

@@ -41,7 +41,6 @@ class Endpoint:
         "idle",
         "in_flight",
         "name",
-        "source",
         "weight",
     )
 
@@ -61,7 +60,6 @@ class Endpoint:
         self.drained = False
         self.health: Health | None = None
         self.idle: list[H1Client] = []
-        self.source = source
         self.host = _host((source or plan).address)
         self._crowd = crowd
         self._timeouts = timeouts

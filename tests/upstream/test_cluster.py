@@ -32,6 +32,12 @@ def made(plan: UpstreamPlan) -> tuple[Cluster, Clock, list[BreakerShift]]:
     return Cluster(plan, outside(now=lambda: clock.now, told=moves.append)), clock, moves
 
 
+def beside(fixed: str, *names: EndpointPlan) -> UpstreamPlan:
+    """Give an upstream of an address that is written out and of names."""
+    row = upstream("app", fixed)
+    return replace(row, endpoints=(*row.endpoints, *names))
+
+
 def chosen(cluster: Cluster, count: int, now: float = 0.0) -> Counter[str]:
     target = Target(Destination(cluster.name, breaker=cluster.plan.breaker), cluster, "all")
     names = []
@@ -87,9 +93,7 @@ def test_a_name_has_no_endpoints_until_it_is_resolved() -> None:
 
 def test_an_address_that_stays_keeps_its_state() -> None:
     """The same object, with its breaker; one that goes is closed, forgotten, and fresh if it comes again."""
-    cluster, _, _ = made(
-        replace(upstream("app", "10.9.9.9:80"), endpoints=(*upstream("app", "10.9.9.9:80").endpoints, NAME))
-    )
+    cluster, _, _ = made(beside("10.9.9.9:80", NAME))
     fixed = cluster.endpoints[0]
     stays, goes = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))[0]
     breakers = [cluster.fuses.of(each.name) for each in (stays, goes)]
@@ -106,12 +110,14 @@ def test_an_address_that_stays_keeps_its_state() -> None:
 def test_an_address_of_two_names_is_one_endpoint() -> None:
     """And of one that is written out."""
     other = replace(NAME, address=Address("dns", host="other.internal", port=80))
-    cluster, _, _ = made(
-        replace(upstream(), endpoints=(*upstream("app", "10.0.0.1:80").endpoints, NAME, other))
-    )
+    cluster, _, _ = made(beside("10.0.0.1:80", NAME, other))
     cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))
     cluster.resolved(other, ("10.0.0.2", "10.0.0.3"))
     assert [each.name for each in cluster.endpoints] == ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
+    shared = cluster.endpoints[1]
+    cluster.resolved(NAME, ())
+    assert cluster.endpoints[0].name == "10.0.0.1:80"
+    assert cluster.endpoints[1] is shared
 
 
 def test_slow_start_grows_in_a_straight_line() -> None:

@@ -1,4 +1,4 @@
-"""Who is chosen for a try: eligible, not tried yet, by the policy, with a ticket; and what is said of nobody."""
+"""Who is chosen for a try: eligible, not tried yet, by the policy, with a ticket; and why nobody is."""
 
 from __future__ import annotations
 
@@ -146,9 +146,9 @@ def test_nobody_left_says_when_somebody_may_be() -> None:
 def test_a_refusal_names_every_reason() -> None:
     """Unhealthy and drained ones, and with nobody but them the next check is when to come back."""
     table = Table(health=HealthPlan(interval=7.0))
+    table.trip("c:1")
     table.endpoint("a:1").health.report(False)
     table.endpoint("b:1").drained = True
-    table.trip("c:1")
     fault = refusal(table)
     assert "1 behind an open breaker, 1 unhealthy, 1 drained" in fault.detail
     assert fault.fields == [(b"retry-after", b"7")]

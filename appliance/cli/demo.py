@@ -34,10 +34,11 @@ _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.I)
 # The story, told in a loop: how long, bravo's mood, what is said.
 _STORY = (
     (4.0, Mood.WELL, "all three servers are well"),
-    (4.0, Mood.SLOW, "bravo goes slow: 400 ms for each answer"),
-    (4.0, Mood.FAILING, "bravo fails: it answers 503"),
-    (4.0, Mood.REFUSING, "bravo hangs up on everyone"),
-    (4.0, Mood.WELL, "bravo has recovered"),
+    (4.0, Mood.SLOW, "bravo goes slow: 400 ms for each answer, which is no failure"),
+    (5.0, Mood.FAILING, "bravo fails: it answers 503; its breaker opens, and clients notice nothing"),
+    (5.0, Mood.WELL, "bravo has recovered: the next two probes succeed, and its breaker closes"),
+    (5.0, Mood.REFUSING, "bravo hangs up on everyone: the same again"),
+    (5.0, Mood.WELL, "bravo has recovered once more"),
 )
 
 
@@ -99,7 +100,7 @@ async def _demo(seconds: float) -> int:
                 return Exit.CANNOT_START
             _introduce(port, origins, profile)
             nursery.start_soon(_read_log, proxy, tally)
-            nursery.start_soon(_echo, proxy)
+            nursery.start_soon(_echo, proxy, origins)
             started = time.monotonic()
             async with trio.open_nursery() as load:  # ends before the proxy does: it loses no answer
                 for _ in range(_CLIENTS):
@@ -236,12 +237,19 @@ async def _read_log(proxy: trio.Process, tally: Tally) -> None:
             tally.record(json.loads(line))
 
 
-async def _echo(proxy: trio.Process) -> None:
+async def _echo(proxy: trio.Process, origins: list[Origin]) -> None:
     """Show what the proxy has to say."""
     if proxy.stderr is not None:
         async for piece in proxy.stderr:
             for text in piece.decode(errors="replace").splitlines():
-                print(f"         proxy: {text}", flush=True)
+                print(f"         proxy: {_named(text, origins)}", flush=True)
+
+
+def _named(text: str, origins: list[Origin]) -> str:
+    """Give a message of the proxy with the servers called by their names."""
+    for origin in origins:
+        text = text.replace(f"127.0.0.1:{origin.port}", origin.name)
+    return text
 
 
 async def _stop(proxy: trio.Process) -> int:

@@ -6,6 +6,7 @@ Requests come from outside, so whatever could move a terminal is escaped.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from appliance.model.units import format_duration, format_share
 from appliance.policy.breaker import Shift, State
@@ -14,7 +15,8 @@ from appliance.upstream.breakers import BreakerShift, Evidence
 from .access_log import PRINTABLE
 
 _log = logging.getLogger("meshctl")
-_SHOWN = 3  # requests that are named in a line
+_SHOWN = 3  # kinds of requests that are named in a line
+_PATH = 60  # characters of a path
 
 
 def log_shift(moved: BreakerShift) -> None:
@@ -64,17 +66,23 @@ def _setting(moved: BreakerShift) -> str:
 
 
 def _requests(shift: Shift) -> str:
-    """Name the last requests behind an opening."""
+    """Name the requests behind an opening: equal ones once, the last with its id."""
     if shift.new is not State.OPEN or not shift.evidence:
         return ""
-    count = 1 if shift.rule == "probe" else _SHOWN
-    last = [_request(each) for each in shift.evidence[-count:]]
-    return f"{': ' if shift.rule == 'probe' else '; last: '}{', '.join(last)}"
+    count = {"probe": 1, "failure_threshold": shift.run, "error_rate": shift.failed}[shift.rule]
+    behind: tuple[Evidence, ...] = shift.evidence[-count:]
+    kinds = Counter(f"{each.method} {_cut(each.path)} {each.how}" for each in behind)
+    named = [f"{kind} ({times} times)" if times > 1 else kind for kind, times in kinds.most_common(_SHOWN)]
+    if len(kinds) > _SHOWN:
+        named.append("others")
+    last = behind[-1]
+    when = f"in {last.took * 1000:.0f} ms, request {last.id}"
+    joint = ": " if shift.rule == "probe" else "; "
+    return f"{joint}{', '.join(named)}{', the last' if len(behind) > 1 else ''} {when}"
 
 
-def _request(each: Evidence) -> str:
-    path = each.path if len(each.path) <= 60 else f"{each.path[:57]}..."
-    return f"{each.method} {path} {each.how} in {each.took * 1000:.0f} ms [{each.id}]"
+def _cut(path: str) -> str:
+    return path if len(path) <= _PATH else f"{path[: _PATH - 3]}..."
 
 
 def _others(moved: BreakerShift) -> str:

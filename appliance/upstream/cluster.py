@@ -107,7 +107,7 @@ class Cluster:
         return came, gone
 
     def _entries(self) -> Iterator[tuple[EndpointPlan, EndpointPlan | None]]:
-        """Give every endpoint that there is to be, with the entry whose name gave it, in the profile's order."""
+        """Give every endpoint that there is to be, with the entry whose name gave it, as written."""
         for entry in self.plan.endpoints:
             if entry.address.kind != "dns":
                 yield entry, None

@@ -55,6 +55,9 @@ class Verdict(Enum):
     NEUTRAL = "neutral"
 
 
+_OK: Final = Verdict.OK
+_CLOSED: Final = State.CLOSED
+
 Rule = Literal["failure_threshold", "error_rate", "open_for", "success_threshold", "probe"]
 
 
@@ -128,7 +131,7 @@ class Breaker:
 
     __slots__ = (
         "_closed_ticket", "_counted", "_evidence", "_lease", "_period", "_rules", "_serial", "_told",
-        "_window", "forced", "openings", "run", "since", "state", "successes", "until",
+        "_usual", "_window", "forced", "openings", "run", "since", "state", "successes", "until",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, now: float, told: Callable[[Shift], None] = lambda _: None) -> None:
@@ -138,7 +141,7 @@ class Breaker:
         self._evidence: deque[Any] = deque(maxlen=MAX_EVIDENCE)
         self._period = 1
         self._serial = 0
-        self._closed_ticket = _SERIAL
+        self._closed_ticket = self._usual = _SERIAL
         self._lease = 0
         self._counted: set[int] = set()
         self.state = State.CLOSED
@@ -169,17 +172,26 @@ class Breaker:
 
     def admit(self, now: float) -> int:
         """Give a ticket, to be settled once; 0 is a refusal."""
-        if self.state is State.CLOSED and self.forced is None:
-            return self._closed_ticket
+        if self._usual:
+            return self._usual
         forced = self.forced
         if forced is not None and now >= forced.until:
-            forced = self.forced = None
+            self.release()
+            forced = None
         if forced is None:
             return self._own(now)
         return 0 if forced.open else self._own(now) or UNHEARD
 
     def settle(self, ticket: int, verdict: Verdict, now: float, evidence: Any = None) -> None:
         """Tell how a request ended; ``evidence`` is kept with failures for whoever asks why it opened."""
+        if verdict is _OK and ticket == self._closed_ticket and self.state is _CLOSED:
+            self.run = 0
+            window = self._window
+            if now < window.until:
+                window.total += 1
+            else:
+                window.add(False, now)
+            return
         if ticket // _SERIAL != self._period:
             return
         if self.state is State.CLOSED:
@@ -203,10 +215,12 @@ class Breaker:
     def force(self, forced: Forced) -> None:
         """Put what an operator wants before what the breaker says."""
         self.forced = forced
+        self._usual = 0
 
     def release(self) -> None:
         """Let the breaker speak for itself again."""
         self.forced = None
+        self._usual = self._closed_ticket if self.state is _CLOSED else 0
 
     def reset(self, now: float) -> None:
         """Begin anew as closed, forgetting all results; what is under way no longer counts."""
@@ -232,10 +246,6 @@ class Breaker:
         if verdict is Verdict.NEUTRAL:
             return
         rules = self._rules
-        if verdict is Verdict.OK:
-            self.run = 0
-            self._window.add(False, now)
-            return
         self._window.add(True, now)
         self._evidence.append(evidence)
         if verdict is Verdict.FAIL:
@@ -282,6 +292,7 @@ class Breaker:
         self.since = now
         self._period += 1
         self._closed_ticket = self._period * _SERIAL
+        self._usual = self._closed_ticket if new is _CLOSED and self.forced is None else 0
         self._lease = 0
         self._counted.clear()
         self.successes = 0

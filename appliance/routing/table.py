@@ -74,6 +74,9 @@ class _Fields:
         return self._pairs.get(name)
 
 
+_NO_FIELDS: Final = _Fields([], b"")
+
+
 def query_pairs(query: bytes) -> dict[bytes, bytes]:
     """Decode a query into its first value for each name, by the rule in the module's docstring."""
     pairs: dict[bytes, bytes] = {}
@@ -161,20 +164,22 @@ class _Drawer(Generic[T]):
         rows = self._exact.get(path)
         if rows is not None:
             best = _earlier(best, rows, method, fields)
-        size = len(path)
-        for length in self._lengths:
-            if length > size:
-                break
-            if length == size or path[length] == _SLASH:
-                rows = self._prefixes.get(path[:length])
-                if rows is not None:
+        if self._lengths:
+            size = len(path)
+            for length in self._lengths:
+                if length > size:
+                    break
+                if length == size or path[length] == _SLASH:
+                    rows = self._prefixes.get(path[:length])
+                    if rows is not None:
+                        best = _earlier(best, rows, method, fields)
+        if self._regexes:
+            for whole, rows in self._regexes:
+                if rows[0].order > best.order:
+                    break
+                if whole(path):
                     best = _earlier(best, rows, method, fields)
-        for whole, rows in self._regexes:
-            if rows[0].order > best.order:
-                break
-            if whole(path):
-                best = _earlier(best, rows, method, fields)
-        return _earlier(best, self._always, method, fields)
+        return _earlier(best, self._always, method, fields) if self._always else best
 
 
 def _earlier(best: _Row[T], rows: list[_Row[T]], method: bytes, fields: _Fields) -> _Row[T]:
@@ -194,7 +199,7 @@ class RouteTable(Generic[T]):
     no request can have, and re.error for an expression that does not compile.
     """
 
-    __slots__ = ("_any", "_hosts", "_lengths", "_none", "_suffixes")
+    __slots__ = ("_any", "_asks", "_hosts", "_lengths", "_none", "_suffixes")
 
     def __init__(self, rows: Sequence[tuple[Match, T]]) -> None:
         self._none: _Row[T | None] = _Row(len(rows), Match(), None)
@@ -208,6 +213,7 @@ class RouteTable(Generic[T]):
             for drawer in self._drawers(match.hosts):
                 drawer.file(match, row)
         self._lengths = tuple(sorted({len(suffix) for suffix in self._suffixes}))
+        self._asks = any(match.headers or match.query for match, _ in rows)
 
     def _drawers(self, hosts: tuple[str, ...]) -> list[_Drawer[T | None]]:
         """Give the drawers that a row belongs in: one for each host, or the one for all."""
@@ -226,8 +232,8 @@ class RouteTable(Generic[T]):
         ``path.normalise``; ``query`` is without its `?`.
         """
         best = self._none
-        fields = _Fields(headers, query)
-        drawer = self._hosts.get(host)
+        fields = _Fields(headers, query) if self._asks else _NO_FIELDS
+        drawer = self._hosts.get(host) if self._hosts else None
         if drawer is not None:
             best = drawer.best(best, path, method, fields)
         for length in self._lengths:
@@ -236,6 +242,7 @@ class RouteTable(Generic[T]):
             drawer = self._suffixes.get(host[-length:])
             if drawer is not None and drawer.first < best.order:
                 best = drawer.best(best, path, method, fields)
-        if self._any.first < best.order:
-            best = self._any.best(best, path, method, fields)
+        drawer = self._any
+        if drawer.first < best.order:
+            best = drawer.best(best, path, method, fields)
         return best.target

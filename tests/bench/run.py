@@ -1,5 +1,7 @@
 """Benchmarks beside other proxies: `python tests/bench/run.py h1 [--rounds 5] [--peers nginx,envoy]`.
 
+Or `python tests/bench/run.py components`: what the parts of a request cost (its --help says how).
+
 What is compared is CPU time per unit of work, user + system of all processes of a proxy, and the ratio
 between proxies within one run: on a shared machine with few cores no other figure carries over. All peers
 are started first, then take turns, round by round (A B C A B C); the table has medians. Nothing is pinned.
@@ -97,6 +99,8 @@ def end_once(number: int, _frame: object) -> None:
 
 
 def main(words: list[str]) -> int:
+    if words[:1] == ["components"]:
+        return int(importlib.import_module("components").main(words[1:]))
     options = arguments(words)
     for tool in ("wrk", "curl"):
         if shutil.which(tool) is None:

@@ -96,16 +96,12 @@ _ROUTE_COMMON: Final[dict[str, Key]] = {
         ),
         "How long an exchange may take.",
     ),
-    "rate_limit": Key(RATE_LIMIT, "Requests per client, or per whatever key says.", built=False),
+    "rate_limit": Key(RATE_LIMIT, "Requests per client, or per whatever key says."),
     "breaker": Key(
         BREAKER,
         "Breakers of the route's own; the keys written replace those of the upstream.",
-        built=False,
-        inert=("false",),
     ),
-    "retry": Key(
-        RETRY, "Replaces these keys of the upstream's retry.", built=False, inert=({"max_retries": "0"},)
-    ),
+    "retry": Key(RETRY, "Replaces these keys of the upstream's retry."),
     "grpc_web": Key(Boolean(), "Translate gRPC-Web to gRPC.", "false", built=False),
 }
 
@@ -169,15 +165,14 @@ ROUTE: Final = Object(
                 }
             ),
             "Send copies of requests to another upstream and drop its answers.",
-            built=False,
         ),
-        "inject": Key(INJECT, "Faults for drills.", built=False),
+        "inject": Key(INJECT, "Faults for drills."),
     },
     one_of=(("to", "respond", "redirect"),),
 )
 
 _UPSTREAM_COMMON: Final[dict[str, Key]] = {
-    "balance": Key(Choice(BALANCE), "How an endpoint is chosen.", "round_robin", built=False),
+    "balance": Key(Choice(BALANCE), "How an endpoint is chosen.", "round_robin"),
     "protocol": Key(
         Choice(("http1", "http2", "auto")),
         "What the endpoints speak; auto asks by ALPN.",
@@ -194,17 +189,13 @@ _UPSTREAM_COMMON: Final[dict[str, Key]] = {
         ),
         "How long endpoints may take; 0 is no limit.",
     ),
-    "hash_on": Key(HASH_ON, "What consistent_hash hashes; required for it.", built=False),
+    "hash_on": Key(HASH_ON, "What consistent_hash hashes; required for it."),
     "tls": Key(UPSTREAM_TLS, "Its presence turns TLS on.", built=False, security=True),
-    "breaker": Key(
-        BREAKER, "When endpoints are left alone; false turns it off.", built=False, inert=("false",)
-    ),
-    "retry": Key(RETRY, "When a request is tried again.", built=False, inert=({"max_retries": "0"},)),
-    "limits": Key(UPSTREAM_LIMITS, "How much is sent at once.", built=False),
-    "health": Key(HEALTH, "Regular checks of every endpoint.", built=False),
-    "slow_start": Key(
-        Duration(), "How long a returning endpoint takes to its full share.", "0s", built=False
-    ),
+    "breaker": Key(BREAKER, "When endpoints are left alone; false turns it off."),
+    "retry": Key(RETRY, "When a request is tried again."),
+    "limits": Key(UPSTREAM_LIMITS, "How much is sent at once."),
+    "health": Key(HEALTH, "Regular checks of every endpoint."),
+    "slow_start": Key(Duration(), "How long a returning endpoint takes to its full share.", "0s"),
 }
 
 ENDPOINT_ADDRESS: Final = AddressOf(("tcp", "unix", "dns"))
@@ -281,7 +272,7 @@ PROFILE: Final = Object(
         "routes": Key(
             ListOf(ROUTE, low=1, named=True), "Which request goes where; the first match wins.", required=True
         ),
-        "rate_limit": Key(RATE_LIMIT, "Before routing, for all requests.", built=False),
+        "rate_limit": Key(RATE_LIMIT, "Before routing, for all requests."),
         "upstreams": Key(MapOf(Name(), UPSTREAM, entry="upstream"), "The services behind this proxy."),
         "access_log": Key(ACCESS_LOG, "One record for each exchange."),
         "tracing": Key(TRACING, "Spans, and the headers that carry them on.", built=False),

@@ -37,7 +37,6 @@ PROCESS: Final = Object(
                 }
             ),
             "Shares of the memory of the cgroup or machine at which load is shed.",
-            built=False,
         ),
     }
 )

@@ -5,8 +5,7 @@ kind is listed for `run` and `validate` to tell. One entry stands for the top-mo
 `upstreams.app.breaker`, not each of its lines. Below it the walk only looks for what is a matter
 of security, since that decides whether the proxy may run at all.
 
-Beside keys, two values count: `dns:` endpoints, whose addresses are resolved once when they are
-dialled instead of being followed, and `%WORD%` in a header value.
+Beside keys, one kind of value counts: `%WORD%` in the value of a header.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-
-from appliance.model.address import Address
 
 from . import schema_types as t
 from .plan import Unbuilt
@@ -51,8 +48,6 @@ def _walk(value: Value, inside: bool) -> Iterator[Unbuilt]:
 
 
 def _unbuilt_value(value: Value) -> bool:
-    if isinstance(value.data, Address):
-        return value.data.kind == "dns"
     return isinstance(value.type, t.HeaderValue) and _RUN_TIME_WORD.search(value.data) is not None
 
 

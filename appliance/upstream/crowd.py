@@ -2,13 +2,12 @@
 
 A cap is no breaker: it protects an upstream that is well from more than it can do. Whoever finds it full
 waits a little, among few; beyond that the answer is 503 at once, because a long queue only makes everybody
-late. A place that becomes free is offered to the one who has waited longest, and newcomers stand behind
-those that wait. Who cannot use it (it asks for another endpoint) passes it on and keeps its rank.
+late. Whoever leaves chooses for those that wait: the place is given away before anybody else can ask, each
+is asked in the order of arrival, and one who cannot use it (it wants another endpoint) keeps its rank.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 import trio
@@ -23,14 +22,19 @@ from .waiting import interruptible
 _RETRY_AFTER: Headers = [(b"retry-after", b"1")]
 
 
+Choose = Callable[[], Attempt | None]
+
+
 class _Turn:
-    """One who waits; ``offered`` between the offer of a place and the answer to it."""
+    """One who waits, and what it is given: an attempt, or the reason why there is none."""
 
-    __slots__ = ("event", "offered")
+    __slots__ = ("attempt", "choose", "event", "fault")
 
-    def __init__(self) -> None:
+    def __init__(self, choose: Choose) -> None:
+        self.choose = choose
         self.event = trio.Event()
-        self.offered = False
+        self.attempt: Attempt | None = None
+        self.fault: Fault | None = None
 
 
 class Crowd:
@@ -43,7 +47,7 @@ class Crowd:
         self.in_flight = 0
         self.refused = 0
         self._name = name
-        self._turns: deque[_Turn] = deque()
+        self._turns: list[_Turn] = []
 
     @property
     def waiting(self) -> int:
@@ -56,13 +60,13 @@ class Crowd:
         return self.in_flight >= self.limits.max_requests or bool(self._turns)
 
     def leave(self) -> None:
-        """Count one request less, and offer its place."""
+        """Count one request less, and give its place away."""
         self.in_flight -= 1
         if self._turns:
-            self._offer()
+            self._serve()
 
-    async def wait(self, exchange: Exchange, choose: Callable[[], Attempt | None]) -> Attempt:
-        """Queue until ``choose`` gives an attempt; it is asked whenever a place is free.
+    async def wait(self, exchange: Exchange, choose: Choose) -> Attempt:
+        """Queue until ``choose`` gives an attempt; it is asked, from outside, when a place is free.
 
         Raises Fault: UPSTREAM_FULL when the queue is full or nothing came in time, what ``choose`` raises,
         or the exchange's own.
@@ -70,30 +74,36 @@ class Crowd:
         limits = self.limits
         if len(self._turns) >= limits.max_pending:
             raise self._refusal(f"{len(self._turns)} wait already (max_pending)")
-        turn = _Turn()
+        turn = _Turn(choose)
         self._turns.append(turn)
+        self._serve()
         try:
             with interruptible(exchange, limits.pending_timeout):
-                while True:
-                    await turn.event.wait()
-                    attempt = choose() if self.in_flight < limits.max_requests else None
-                    if attempt is not None:
-                        turn.offered = False
-                        return attempt
-                    self._offer()
-                    turn.event, turn.offered = trio.Event(), False
+                await turn.event.wait()
+        except BaseException:
+            if turn.attempt is not None:
+                turn.attempt.end(exchange, exchange.fault, turn.attempt.began)
+            raise
         finally:
-            self._turns.remove(turn)
-            if turn.offered:
-                self._offer()
-        raise self._refusal(f"no place came within {limits.pending_timeout:g} s (pending_timeout)")
+            if turn in self._turns:
+                self._turns.remove(turn)
+        if turn.attempt is None:
+            late = f"no place came within {limits.pending_timeout:g} s (pending_timeout)"
+            raise turn.fault or self._refusal(late)
+        return turn.attempt
 
-    def _offer(self) -> None:
-        for turn in self._turns:
-            if not turn.offered:
-                turn.offered = True
-                turn.event.set()
+    def _serve(self) -> None:
+        """Let all choose that wait, while there is a place."""
+        for turn in list(self._turns):
+            if self.in_flight >= self.limits.max_requests:
                 return
+            try:
+                turn.attempt = turn.choose()
+            except Fault as fault:
+                turn.fault = fault
+            if turn.attempt is not None or turn.fault is not None:
+                self._turns.remove(turn)
+                turn.event.set()
 
     def _refusal(self, why: str) -> Fault:
         self.refused += 1

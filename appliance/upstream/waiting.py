@@ -38,10 +38,12 @@ def interruptible(exchange: Exchange, seconds: float = inf) -> Iterator[None]:
     """
     if exchange.fault is not None:
         raise exchange.fault
-    with trio.move_on_after(seconds) as scope:
-        exchange.park = _Scope(scope)
-        yield
-    exchange.park = None
+    try:
+        with trio.move_on_after(seconds) as scope:
+            exchange.park = _Scope(scope)
+            yield
+    finally:
+        exchange.park = None
     if exchange.fault is not None:
         raise exchange.fault
 

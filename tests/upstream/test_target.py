@@ -124,7 +124,7 @@ def test_who_must_not_serve_is_left_out(how: str) -> None:
     if how == "drained":
         endpoint.drained = True
     if how == "unhealthy":
-        endpoint.health.report(False)
+        endpoint.health.report("status 500")
     assert {table.name() for _ in range(5)} == {"b:1"}
 
 
@@ -147,7 +147,7 @@ def test_a_refusal_names_every_reason() -> None:
     """Unhealthy and drained ones, and with nobody but them the next check is when to come back."""
     table = Table(health=HealthPlan(interval=7.0))
     table.trip("c:1")
-    table.endpoint("a:1").health.report(False)
+    table.endpoint("a:1").health.report("status 500")
     table.endpoint("b:1").drained = True
     fault = refusal(table)
     assert "1 behind an open breaker, 1 unhealthy, 1 drained" in fault.detail
@@ -174,7 +174,7 @@ def test_pass_tries_somebody_all_the_same() -> None:
     table = Table("a:1", "b:1", rules=replace(RULES, when_all_open="pass"), health=HealthPlan())
     table.trip("a:1")
     table.trip("b:1")
-    table.endpoint("b:1").health.report(False)
+    table.endpoint("b:1").health.report("status 500")
     for _ in range(4):
         attempt = table.choose()
         assert attempt is not None

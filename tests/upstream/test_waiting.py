@@ -159,7 +159,6 @@ async def test_a_cancellation_from_outside_passes(exchange: Exchange, autojump_c
     assert trio.current_time() == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the park is taken back only when the block ends without an exception")
 async def test_nobody_seems_to_wait_after_a_cancellation(exchange: Exchange, autojump_clock: object) -> None:
     """What was cancelled from outside is parked nowhere."""
     with trio.move_on_after(1):
@@ -167,7 +166,6 @@ async def test_nobody_seems_to_wait_after_a_cancellation(exchange: Exchange, aut
     assert exchange.park is None
 
 
-@pytest.mark.xfail(strict=True, reason="the park is taken back only when the block ends without an exception")
 async def test_nobody_seems_to_wait_after_a_failure(exchange: Exchange) -> None:
     """A dial that fails ends the wait, too: the next deadline has nothing to interrupt there."""
     with pytest.raises(Fault, match="connect-failed"), interruptible(exchange):

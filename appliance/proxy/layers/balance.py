@@ -34,6 +34,7 @@ def balance(target: Target) -> Layer:
             key = b"" if hashed is None else hashed(exchange)
             attempt = None if crowd.full else target.choose(key, exchange.tried, began)
             if attempt is None:
+                exchange.stream.watch_hangup(exchange)
                 attempt = await crowd.wait(exchange, lambda: target.choose(key, exchange.tried, now()))
             exchange.attempt = attempt
             exchange.tries += 1

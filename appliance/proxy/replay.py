@@ -23,12 +23,13 @@ def keep(request: Request, limit: int) -> Rewind:
     body = request.body
     if body.ended:
         return lambda: body
-    if body.at_hand() and (body.length or 0) <= limit:
-        data = body.read_nowait()
-        request.body = FixedBody(data)
-        return lambda: FixedBody(data)
-    if body.length is not None and body.length > limit:
-        return lambda: None
+    if body.length is not None:
+        if body.length > limit:
+            return lambda: None
+        if body.at_hand():
+            data = body.read_nowait()
+            request.body = FixedBody(data)
+            return lambda: FixedBody(data)
     kept = _Kept(body, limit)
     request.body = _View(kept)
     return lambda: None if kept.data is None else _View(kept)
@@ -37,15 +38,17 @@ def keep(request: Request, limit: int) -> Rewind:
 class _Kept:
     """A body and what of it has been read; ``data`` None once that was too much."""
 
-    __slots__ = ("data", "limit", "source")
+    __slots__ = ("data", "limit", "passed", "source")
 
     def __init__(self, source: Body, limit: int) -> None:
         self.source = source
         self.limit = limit
         self.data: bytearray | None = bytearray()
+        self.passed = 0
 
     def keep(self, piece: bytes) -> None:
         """Add what was read."""
+        self.passed += len(piece)
         if self.data is not None:
             if len(self.data) + len(piece) > self.limit:
                 self.data = None
@@ -91,8 +94,10 @@ class _View:
     def _again(self) -> bytes:
         """Give what was read by an earlier try and not yet by this one."""
         data = self._kept.data
-        if data is None or self._at >= len(data):
+        if self._at == self._kept.passed:
             return b""
+        if data is None:
+            raise RuntimeError("the beginning of this body is no longer kept")
         piece = bytes(data[self._at :])
         self._at = len(data)
         self._look()
@@ -105,7 +110,7 @@ class _View:
         return piece
 
     def _look(self) -> None:
-        source, data = self._kept.source, self._kept.data
-        if source.ended and (data is None or self._at >= len(data)):
+        source = self._kept.source
+        if source.ended and self._at == self._kept.passed:
             self.ended = True
             self.trailers = source.trailers

@@ -67,6 +67,7 @@ class _Rules:
         self._target = target
         self._methods = frozenset(self.plan.methods)
         self._causes = {str(status) for status in self.plan.when.statuses} | self.plan.when.words
+        self._too_long = f"the body is longer than retry.buffer ({self.plan.buffer} bytes)"
         self._grpc = _GRPC_UNAVAILABLE in self._causes
 
     def cause(self, exchange: Exchange, response: Response | None, fault: Fault | None) -> str:
@@ -93,22 +94,26 @@ class _Rules:
         if attempt is None:
             return False
         now = self._target.cluster.now()
-        body = None if rewind is None else rewind()
-        lost = rewind is not None and body is None and attempt.sent
         wait = self._wait(attempt, fault, retries)
         why = self._objection(exchange, cause, fault, retries)
-        if not why and lost:
-            why = f"the body is longer than retry.buffer ({self.plan.buffer} bytes)"
+        if not why and attempt.sent and rewind is not None and rewind() is None:
+            why = self._too_long
         if not why and now + wait >= min(exchange.response_due, exchange.due):
             why = "the time of the route is over"
         if not why and not self._target.budget.withdraw(now):
             why = f"the retry budget of {self._target.cluster.name} is spent"
+        body = None
+        if not why and attempt.sent and rewind is not None:
+            if attempt.connection is not None:
+                await attempt.connection.stop_upload()
+            body = rewind()  # only now: until it stopped, the upload could outgrow the buffer
+            why = self._too_long if body is None else ""
         where = f"{attempt.endpoint.name}: {cause}"
         if why:
             exchange.note(f"{where}, not again: {why}")
             return False
         exchange.note(f"{where}, again after {wait * 1000:.0f} ms")
-        await self._leave(exchange, attempt, fault)
+        self._leave(exchange, attempt, fault)
         if body is not None:
             exchange.request.body = body
         if wait:
@@ -140,10 +145,8 @@ class _Rules:
                 return float(asked)
         return pause(retries, backoff.base, backoff.max, self._target.cluster.chance)
 
-    async def _leave(self, exchange: Exchange, attempt: Attempt, fault: Fault | None) -> None:
-        """End a try that another one follows: its upload stops, its answer is dropped, its breaker hears."""
-        if attempt.connection is not None:
-            await attempt.connection.stop_upload()
+    def _leave(self, exchange: Exchange, attempt: Attempt, fault: Fault | None) -> None:
+        """End a try that another one follows: its answer is dropped, its breaker hears."""
         if attempt.response is not None:
             _drop(attempt.response)
         exchange.request.streaming = False

@@ -70,7 +70,7 @@ class Server(Origin):
         self._turn += 1
         if what == "hang":
             await trio.sleep_forever()
-        if what == "reset":
+        if what in ("reset", "refuse"):  # who refuses has closed what was open
             call.wire.reset()
             return
         what, _, late = what.partition(" after ")

@@ -1,9 +1,17 @@
-"""Which endpoint takes the next request: a choice among n items, known here only by index.
+"""Which endpoint takes the next request: the policies by name, and the first of them, ``round_robin``.
 
-A policy holds what it needs to be fair and nothing about endpoints. Whether an item is usable
-(healthy, not drained, its breaker ready) is for the caller to say each time, because that changes
-from one request to the next; the policy merely never answers with one that is not. Choosing is
-synchronous and takes no clock: a policy that wants time or chance is to take them as arguments.
+Each policy is a module of its own; what they have in common stands in ``choice``. Weights count in all.
+
+=================== ============================================== ===================================
+policy              chooses                                        keeps, when the list changes
+=================== ============================================== ===================================
+``round_robin``     in turn, evenly interleaved                    credits
+``weighted``        by deadline, exact over every run of a cycle   the way to the next deadline
+``random``          by lot                                         nothing
+``least_conn``      the fewest requests under way                  nothing
+``ewma``            the lower latency times load, of two           what was heard
+``consistent_hash`` by key                                         nothing: it follows from the names
+=================== ============================================== ===================================
 
 Smooth weighted round robin, as nginx does it: every item has a credit, all zero at first. Each
 pick pays every usable item its weight, chooses the item with the most credit (of equals the
@@ -19,28 +27,25 @@ awkward weights also within one; the tests hold it to never three times.
 An item that is not usable keeps its credit, about a round's worth at most, so it comes back to its
 share and not to a burst. With equal weights all this comes down to going round the circle, which
 costs the same however many items there are.
+
+When weights change, or items come and go, each that stays keeps its credit as a part of what a round
+pays out. It is kept in proportion because a weight may become a hundredth of what it was, and a credit
+of the old size would then buy a hundred turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import gcd
-from typing import Protocol
+
+from .choice import Chance, Deaf, Item, Policy, weights_of
+from .ewma import PeakEwma
+from .least import LeastBusy
+from .lots import ByLot
+from .rendezvous import Rendezvous
+from .weighted import Deadlines
 
 
-class Policy(Protocol):
-    """A way to choose among a fixed number of items."""
-
-    def pick(self, usable: Callable[[int], bool] | None = None) -> int | None:
-        """Give the index of the chosen item, or None where no item of positive weight is usable.
-
-        ``usable`` None means that all are. It is asked at most once for each item per pick, and
-        not necessarily for all of them.
-        """
-        ...
-
-
-class RoundRobin:
+class RoundRobin(Deaf):
     """Smooth weighted round robin; the weights are non-negative integers, one for each item.
 
     An item of weight 0 is never chosen. Raises ValueError for a negative weight.
@@ -49,18 +54,37 @@ class RoundRobin:
     __slots__ = ("_credits", "_equal", "_items", "_next", "_weights")
 
     def __init__(self, weights: Sequence[int]) -> None:
-        if any(weight < 0 for weight in weights):
-            raise ValueError("a weight is a whole number, 0 or more")
-        divisor = gcd(*weights) or 1
-        self._items = [item for item, weight in enumerate(weights) if weight]
-        self._weights = [weight // divisor for weight in weights]
-        self._credits = [0] * len(weights)
-        self._equal = len({weights[item] for item in self._items}) <= 1
-        self._next = 0  # with equal weights: whose turn it is, as a position in _items
+        self._begin(list(weights), {})
 
-    def pick(self, usable: Callable[[int], bool] | None = None) -> int | None:
+    def pick(
+        self, usable: Callable[[int], bool] | None = None, key: bytes = b"", now: float = 0.0
+    ) -> int | None:
         """Give the item whose turn it is among the usable ones; see Policy."""
         return self._by_turn(usable) if self._equal else self._by_credit(usable)
+
+    def reweigh(self) -> None:
+        """Do nothing: these weights are fixed."""
+
+    def _begin(self, weights: list[int], parts: dict[int, float]) -> None:
+        """Begin with these weights, and with credits given as parts of what a round pays out."""
+        self._weights = weights_of(weights)
+        self._items = [item for item, weight in enumerate(weights) if weight]
+        total = sum(weights)
+        self._credits = [round(parts.get(item, 0.0) * total) for item in range(len(weights))]
+        self._equal = len({weights[item] for item in self._items}) <= 1
+        self._next = 0  # with equal weights: whose turn it is, as a position in _items
+        if self._equal and self._items:
+            credits = [self._credits[item] for item in self._items]
+            self._next = credits.index(max(credits))
+
+    def _parts(self) -> dict[int, float]:
+        """Give the credits as parts of what a round pays out, those of items with weight."""
+        if self._equal:
+            # So often was each paid since the circle began; whoever had a turn has paid a round for it.
+            paid = self._next / (len(self._items) or 1)
+            return {item: paid - (turn < self._next) for turn, item in enumerate(self._items)}
+        total = sum(self._weights)
+        return {item: self._credits[item] / total for item in self._items}
 
     def _by_turn(self, usable: Callable[[int], bool] | None) -> int | None:
         items = self._items
@@ -85,3 +109,50 @@ class RoundRobin:
         if chosen is not None:
             credit[chosen] -= paid
         return chosen
+
+
+class Turns(RoundRobin):
+    """The policy ``round_robin``; ``old`` is a policy whose credits are carried over by name."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, items: Sequence[Item], old: Policy | None = None) -> None:
+        self._of = items
+        parts: dict[int, float] = {}
+        if isinstance(old, Turns):
+            before = {old._of[index].name: part for index, part in old._parts().items()}
+            parts = {index: before[item.name] for index, item in enumerate(items) if item.name in before}
+        self._begin([item.weight for item in items], parts)
+
+    def reweigh(self) -> None:
+        """Take the weights that the items have now; credits stay in proportion."""
+        weights = [item.weight for item in self._of]
+        if weights != self._weights:
+            self._begin(weights, self._parts())
+
+
+def make(kind: str, items: Sequence[Item], chance: Chance, old: Policy | None = None) -> Policy:
+    """Give the policy of that name, as it stands in a profile, over these items.
+
+    ``old`` is the policy that it takes over from after items came or went; what that one knows of items
+    is carried over by name, if it is of the same kind. Raises ValueError for a name that is no policy.
+    """
+    match kind:
+        case "round_robin":
+            return Turns(items, old)
+        case "weighted":
+            return Deadlines(items, old)
+        case "random":
+            return ByLot(items, chance)
+        case "least_conn":
+            return LeastBusy(items, chance)
+        case "ewma":
+            return PeakEwma(items, chance, old)
+        case "consistent_hash":
+            return Rendezvous(items)
+    raise ValueError(f"{kind!r} is no way to balance")
+
+
+def shares(weights: Sequence[int]) -> RoundRobin:
+    """Give a split in fixed proportions, such as that of a route among upstreams."""
+    return RoundRobin(weights)

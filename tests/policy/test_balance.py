@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from appliance.policy.balance import Policy, RoundRobin
+from appliance.policy.balance import RoundRobin
+from appliance.policy.choice import Policy
 
 weights_of_some = st.lists(st.integers(0, 12), min_size=1, max_size=8)
 

@@ -25,7 +25,8 @@ twice in a row, where one cycle meets the next (2, 1, 1, 1 gives ``0 1 2 3 0 | 0
 awkward weights also within one; the tests hold it to never three times.
 
 An item that is not usable keeps its credit, about a round's worth at most, so it comes back to its
-share and not to a burst. With equal weights all this comes down to going round the circle, which
+share and not to a burst. When it leaves, rounds pay out less, and the others' credits are cut to what a
+round pays then: of 100, 2 and 1, once the first is out, the third might else be owed some 25 turns. With equal weights all this comes down to going round the circle, which
 costs the same however many items there are.
 
 When weights change, or items come and go, each that stays keeps its credit as a part of what a round
@@ -51,7 +52,7 @@ class RoundRobin(Deaf):
     An item of weight 0 is never chosen. Raises ValueError for a negative weight.
     """
 
-    __slots__ = ("_credits", "_equal", "_items", "_next", "_weights")
+    __slots__ = ("_credits", "_equal", "_items", "_next", "_paid", "_weights")
 
     def __init__(self, weights: Sequence[int]) -> None:
         self._begin(list(weights), {})
@@ -72,6 +73,7 @@ class RoundRobin(Deaf):
         total = sum(weights)
         self._credits = [round(parts.get(item, 0.0) * total) for item in range(len(weights))]
         self._equal = len({weights[item] for item in self._items}) <= 1
+        self._paid = 0  # what the last pick by credit paid out
         self._next = 0  # with equal weights: whose turn it is, as a position in _items
         if self._equal and self._items:
             credits = [self._credits[item] for item in self._items]
@@ -97,13 +99,16 @@ class RoundRobin(Deaf):
 
     def _by_credit(self, usable: Callable[[int], bool] | None) -> int | None:
         credit, weights = self._credits, self._weights
+        able = self._items if usable is None else [item for item in self._items if usable(item)]
+        paid = sum([weights[item] for item in able])
+        if paid != self._paid:
+            self._paid = paid
+            for item in able:
+                credit[item] = max(-paid, min(paid, credit[item]))
         chosen: int | None = None
-        most = paid = 0
-        for item in self._items:
-            if usable is not None and not usable(item):
-                continue
+        most = 0
+        for item in able:
             credit[item] += weights[item]
-            paid += weights[item]
             if chosen is None or credit[item] > most:
                 chosen, most = item, credit[item]
         if chosen is not None:

@@ -38,6 +38,8 @@ from .lots import Lots
 
 TAU: Final = 10.0
 """Seconds in which all but 37 % of a faster past is forgotten; Finagle's default decay time."""
+_SHORT: Final = TAU / 100
+"""Seconds of silence that make no difference worth a look."""
 PENALTY: Final = 1.0
 """The least that a failure counts as, in seconds."""
 PENALTY_RATIO: Final = 10.0
@@ -103,7 +105,7 @@ class PeakEwma:
         """Give the latency (seconds) that is expected of an item, faded by silence; 0 for one never tried."""
         memory = self._memories[index]
         silence = now - memory.touched
-        if silence <= 0:
+        if silence <= _SHORT:
             return memory.estimate
         if silence == inf:
             return 0.0

@@ -50,10 +50,29 @@ class Lots:
 
     def two(self, usable: Callable[[int], bool] | None) -> tuple[int, int] | None:
         """Draw two distinct usable ones; the only one twice, None where there is none."""
-        if self._last < 0:
+        indices, last = self.indices, self._last
+        if last < 0:
             return None
-        refused: set[int] = set()
-        first = self._draw(usable, refused, _DRAWS)
+        random, sums, total = self._chance.random, self._sums, self._total
+        one = indices[bisect(sums, random() * total, 0, last)]
+        if usable is not None and not usable(one):
+            return self._two_of_few({one}, usable)
+        other = indices[bisect(sums, random() * total, 0, last)]
+        if other == one:
+            refused = {one}
+        elif usable is None or usable(other):
+            return one, other
+        else:
+            refused = {one, other}
+        second = self._draw(usable, refused, _DRAWS - 1)
+        if second is None:
+            second = self.among(self._others(usable, refused))
+        return one, one if second is None else second
+
+    def _two_of_few(self, refused: set[int], usable: Callable[[int], bool]) -> tuple[int, int] | None:
+        """Draw two distinct usable ones as above, where those refused are known not to be usable."""
+        second: int | None
+        first = self._draw(usable, refused, _DRAWS - 1)
         if first is None:
             rest = self._others(usable, refused)
             first = self.among(rest)

@@ -1,6 +1,7 @@
-"""What a breaker does, in one plain line: what moved, by which rule and setting, which requests caused it.
+"""What happens to breakers, endpoints and names, each in one plain line of the log.
 
-Requests come from outside, so whatever could move a terminal is escaped.
+A breaker's line says what moved, by which rule and setting, and which requests caused it. Requests and
+servers come from outside, so whatever could move a terminal is escaped.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from appliance.model.units import format_duration, format_share
 from appliance.policy.breaker import Shift, State
 from appliance.upstream.breakers import BreakerShift, Evidence
+from appliance.upstream.watch import HealthShift, NameShift
 
 from .access_log import PRINTABLE
 
@@ -19,9 +21,29 @@ _SHOWN = 3  # kinds of requests that are named in a line
 _PATH = 60  # characters of a path
 
 
-def log_shift(moved: BreakerShift) -> None:
-    """Write a breaker's move to the log: openings as warnings."""
-    _log.log(logging.WARNING if moved.shift.new is State.OPEN else logging.INFO, "%s", sentence(moved))
+def log_event(event: object) -> None:
+    """Write an event to the log: what makes things worse as a warning."""
+    if isinstance(event, BreakerShift):
+        bad, text = event.shift.new is State.OPEN, sentence(event)
+    elif isinstance(event, HealthShift):
+        bad = not event.healthy
+        text = f"endpoint {event.upstream}/{event.endpoint} is "
+        text += "healthy" if event.healthy else f"unhealthy: {event.why}"
+    elif isinstance(event, NameShift):
+        bad, text = bool(event.why), _name(event)
+    else:
+        raise TypeError(f"{type(event).__name__} has no line")
+    _log.log(logging.WARNING if bad else logging.INFO, "%s", text.translate(PRINTABLE))
+
+
+def _name(event: NameShift) -> str:
+    """Give the line for a name's other addresses."""
+    what = f"name {event.name} of upstream {event.upstream}"
+    if event.why:
+        kept = f"its {event.count} known addresses stay" if event.count else "it has no endpoints"
+        return f"{what} cannot be resolved: {event.why}; {kept}"
+    parts = [f"{word} {', '.join(row)}" for word, row in (("new", event.came), ("gone", event.gone)) if row]
+    return f"{what} has {event.count} addresses: {'; '.join(parts) or 'all known already'}"
 
 
 def sentence(moved: BreakerShift) -> str:

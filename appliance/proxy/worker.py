@@ -27,14 +27,16 @@ from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
 from appliance.net.transport import SocketTransport
 from appliance.upstream.cluster import Outside
+from appliance.upstream.watch import Watch
 
 from .access_log import AccessLog
 from .connection import Connection, Ids
 from .ending import Ending
-from .events import log_shift
+from .events import log_event
 from .snapshot import Snapshot, revive
 
 _log = logging.getLogger("meshctl")
+_NAMES_LIMIT = 3.0  # seconds that names may take before clients are let in all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,9 @@ class Worker:
         chance = random.Random()  # noqa: S311 (jitter, shares)
         try:
             async with trio.open_nursery() as base:
-                outside = Outside(partial(dial, poller), self._now, chance, log_shift, base.start_soon)
+                outside = Outside(partial(dial, poller), self._now, chance, log_event, base.start_soon)
                 self._snapshot = revive(self.plan, outside, self._timed)
+                await self._watch(outside)
                 base.start_soon(poller.run)
                 base.start_soon(lot.run)
                 base.start_soon(self._keep_house)
@@ -152,6 +155,15 @@ class Worker:
                     cluster.close()
             close_pool()
             poller.close()
+
+    async def _watch(self, outside: Outside) -> None:
+        """Begin to look names up and to check endpoints; wait a little until names are known."""
+        watches = [Watch(cluster, outside) for cluster in self._current().clusters.values()]
+        for watch in watches:
+            watch.start()
+        with trio.move_on_after(_NAMES_LIMIT):
+            for watch in watches:
+                await watch.wait_known()
 
     def stop(self) -> None:
         """Begin to drain; a second call ends at once."""

@@ -58,9 +58,6 @@ class BreakerShift:
     endpoints: tuple[Look, ...]
 
 
-Told = Callable[[BreakerShift], None]
-
-
 class Fuse:
     """A breaker under its name and rules: the Guard of the attempts that it admits."""
 

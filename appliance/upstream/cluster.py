@@ -23,6 +23,7 @@ from appliance.policy.retry import Budget
 
 from .breakers import BreakerShift, Fuse, Fuses, Look
 from .crowd import Crowd
+from .discover import Resolve, lookup
 from .endpoint import Dial, Endpoint
 
 _FIRST_SHARE = 0.1
@@ -33,14 +34,16 @@ _FINE = 100  # weights are multiplied by this where they grow in steps
 class Outside:
     """What an upstream needs from outside.
 
-    Connections, the time, chance, somebody to tell, and ``spawn`` for tasks that end with the worker.
+    Connections, the time, chance, somebody to tell of what changes (``BreakerShift`` and the like),
+    ``spawn`` for tasks that end with the worker, and the resolver of names.
     """
 
     dial: Dial
     now: Callable[[], float]
     chance: Random
-    told: Callable[[BreakerShift], None]
+    told: Callable[[object], None]
     spawn: Callable[..., object]
+    resolve: Resolve = lookup
 
 
 class Cluster:
@@ -105,6 +108,10 @@ class Cluster:
             for endpoint in came:
                 self.warm(endpoint)
         return came, gone
+
+    def addresses(self, name: EndpointPlan) -> tuple[str, ...]:
+        """Give the addresses that ``name`` was last known to have."""
+        return self._found.get(name, ())
 
     def _entries(self) -> Iterator[tuple[EndpointPlan, EndpointPlan | None]]:
         """Give every endpoint that there is to be, with the entry whose name gave it, as written."""

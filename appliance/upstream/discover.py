@@ -81,11 +81,3 @@ async def _addresses(host: str, port: int, resolve: Resolve) -> Addresses:
 def _order(address: str) -> tuple[int, int, str]:
     number = ip_address(address)
     return number.version, int(number), address
-
-
-def changes(old: Addresses, new: Addresses) -> tuple[Addresses, Addresses]:
-    """Give the addresses that are gone and those that came, each in the order of its own list."""
-    return (
-        tuple(each for each in old if each not in new),
-        tuple(each for each in new if each not in old),
-    )

@@ -28,7 +28,6 @@ from appliance.model.headers import HeaderEdits
 from appliance.net.transport import Transport
 from appliance.routing.match import Match
 from appliance.routing.rewrite import Redirect
-from appliance.upstream.breakers import Told
 from appliance.upstream.cluster import Outside
 from appliance.upstream.endpoint import Dial
 
@@ -124,7 +123,9 @@ def plan(
 
 
 def outside(
-    dial: Dial | None = None, now: Callable[[], float] = lambda: 0.0, told: Told = lambda _: None
+    dial: Dial | None = None,
+    now: Callable[[], float] = lambda: 0.0,
+    told: Callable[[object], None] = lambda _: None,
 ) -> Outside:
     """Give what an upstream needs from outside: by default no connections, no time, and chance by a seed."""
     return Outside(dial or _no_dial, now, Random(1), told, _no_task)

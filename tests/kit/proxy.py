@@ -7,7 +7,7 @@ of waiting takes no time, and a proxy that hangs ends its test after ``PATIENCE`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -24,11 +24,13 @@ from appliance.net.park import Lot
 from appliance.net.transport import PeerGone
 from appliance.proxy.access_log import facts
 from appliance.proxy.connection import Connection, Ids
+from appliance.proxy.events import log_event
 from appliance.proxy.snapshot import revive
 from appliance.proxy.worker import Worker
 from appliance.upstream.breakers import BreakerShift
 from appliance.upstream.cluster import Outside
 from appliance.upstream.endpoint import Endpoint
+from appliance.upstream.watch import Watch
 
 from .origin import Origin
 from .plans import ORIGIN, plan
@@ -167,11 +169,30 @@ class Proxy:
         self.worker = Worker(plan, [], self.journal, 1000, trio.current_time)
         self.shifts: list[BreakerShift] = []
         self.chance = Random(1)
-        outside = Outside(self.dial, trio.current_time, self.chance, self.shifts.append, nursery.start_soon)
+        self.names_at: Callable[[str], list[str]] = lambda _: []
+        self.events: list[tuple[float, object]] = []
+        outside = Outside(
+            self.dial, trio.current_time, self.chance, self._told, nursery.start_soon, self._resolve
+        )
         self.snapshot = revive(plan, outside, self.worker._timed)
         self.worker._snapshot = self.snapshot
+        for cluster in self.snapshot.clusters.values():
+            Watch(cluster, outside).start()
         nursery.start_soon(self.lot.run)
         nursery.start_soon(self.worker._keep_house)
+
+    def _told(self, event: object) -> None:
+        log_event(event)
+        if isinstance(event, BreakerShift):
+            self.shifts.append(event)
+        else:
+            self.events.append((trio.current_time(), event))
+
+    async def _resolve(self, host: str, _port: int) -> list[str]:
+        found = self.names_at(host)
+        if not found:
+            raise OSError(-2, "Name or service not known")
+        return found
 
     async def dial(self, address: Address, timeout: float) -> Wire:
         """Take the place of ``appliance.net.dial``."""

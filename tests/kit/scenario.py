@@ -6,10 +6,12 @@ A scenario is a YAML file in ``tests/scenarios``::
     profile: |            the profile; version, listener and a route to `app` are added where it has none
     servers:              for each address, from which second on it behaves how
       10.0.0.1:80: {0: 200, 5: 503}
+    names:                for each name that is looked up, from which second on it has which addresses
     requests:             who asks: once `at`, or `from` .. `to` (inclusive) `every` so many seconds
       - {from: 0, to: 9, every: 1}
     expect:
       moves:              every transition of every breaker, in order
+      events:             what else was told: health and names
       answers:            for each row of requests one character each, in the order of asking (see MARKS)
       asked:              how many requests each server has seen, checks of its health not counted
       took:               the longest time of each mark, in seconds; from a tenth on
@@ -34,6 +36,7 @@ from appliance.config.load import load
 from appliance.config.plan import Plan
 from appliance.model.fault import CONNECT_FAILED, Fault, Reason
 from appliance.net.transport import PeerGone
+from appliance.upstream.watch import HealthShift, NameShift
 
 from .origin import Call, Origin, sized_bytes
 from .proxy import Answer, Proxy, running
@@ -48,13 +51,13 @@ class Server(Origin):
 
     def __init__(self, script: dict[float, Any]) -> None:
         super().__init__(self._handle)
-        self._script = sorted((float(at), str(what)) for at, what in script.items())
+        self._script = script
         self._turn = 0
         self.asked = 0
 
     def behaviour(self) -> str:
         """Give what it does now."""
-        return [what for at, what in self._script if at <= trio.current_time() - START][-1]
+        return str(_now(self._script))
 
     async def admit(self, timeout: float, too_late: Reason) -> None:
         """Refuse connections while the script says so."""
@@ -99,6 +102,7 @@ class Outcome:
     """What came of a scenario, in the form of its ``expect``."""
 
     moves: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     asked: dict[str, int] = field(default_factory=dict)
     took: dict[str, float] = field(default_factory=dict)
@@ -122,6 +126,7 @@ async def play(scenario: dict[str, Any], plan: Plan) -> Outcome:
         [Asked(at) for at in _times(row) for _ in range(row.get("count", 1))] for row in scenario["requests"]
     ]
     async with running(servers, plan) as proxy:
+        proxy.names_at = lambda host: _now(scenario.get("names", {})[host])
         async with trio.open_nursery() as nursery:
             for row, asked in zip(scenario["requests"], rows, strict=True):
                 for each in asked:
@@ -132,10 +137,27 @@ async def play(scenario: dict[str, Any], plan: Plan) -> Outcome:
             f"{each.shift.at - START:g} {each.name} {each.shift.new.value} by {each.shift.rule}"
             for each in proxy.shifts
         ]
+        events = [_event(at, each) for at, each in proxy.events]
         notes = [str(record["notes"]) for record in proxy.journal.records if record["notes"]]
     counts = {address: server.asked for address, server in servers.items()}
     answers = [_answers(row, asked) for row, asked in zip(scenario["requests"], rows, strict=True)]
-    return Outcome(moves, answers, counts, _slowest([each for asked in rows for each in asked]), notes)
+    return Outcome(
+        moves, events, answers, counts, _slowest([each for asked in rows for each in asked]), notes
+    )
+
+
+def _now(script: dict[float, Any]) -> Any:
+    """Give the entry that holds now."""
+    return [what for at, what in sorted(script.items()) if at <= trio.current_time() - START][-1]
+
+
+def _event(at: float, event: object) -> str:
+    """Give an event that is no breaker's in a few words."""
+    if isinstance(event, HealthShift):
+        return f"{at:.1f} {event.endpoint} {'healthy' if event.healthy else f'unhealthy: {event.why}'}"
+    assert isinstance(event, NameShift)
+    parts = [f"+{each}" for each in event.came] + [f"-{each}" for each in event.gone]
+    return f"{at:.1f} {event.name} {event.why or ' '.join(parts)}"
 
 
 def _times(row: dict[str, Any]) -> list[float]:

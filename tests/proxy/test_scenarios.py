@@ -6,10 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from trio._core import _run
 
 from tests.kit.scenario import FOLDER, load_scenario, play
 
 SCENARIOS = sorted(FOLDER.glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trio run tasks that are ready at the same moment in an order that is the same each time."""
+    monkeypatch.setattr(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
+    _run._r.seed(1)
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)

@@ -10,10 +10,8 @@ from random import Random
 
 import pytest
 import trio
-from hypothesis import given
-from hypothesis import strategies as st
 
-from appliance.upstream.discover import LOOKUP_LIMIT, changes, lookup, resolve_forever
+from appliance.upstream.discover import LOOKUP_LIMIT, lookup, resolve_forever
 
 
 class Steady:
@@ -150,20 +148,6 @@ async def test_many_failures_do_not_overflow(autojump_clock: object) -> None:
     await names.run(30_000)
     assert len(names.asked) > 2900
     assert names.failed == [(0, "Name or service not known")]
-
-
-ADDRESSES = st.lists(st.sampled_from([A, B, C, "::1", "fe80::1"]), unique=True).map(tuple)
-
-
-@given(old=ADDRESSES, new=ADDRESSES)
-def test_what_changed(old: tuple[str, ...], new: tuple[str, ...]) -> None:
-    """What stays, less and more, is the new set; each part is in the order of its list."""
-    gone, came = changes(old, new)
-    assert (set(old) - set(gone)) | set(came) == set(new)
-    assert [each for each in old if each in gone] == list(gone)
-    assert [each for each in new if each in came] == list(came)
-    assert not set(gone) & set(new)
-    assert not set(came) & set(old)
 
 
 @asynccontextmanager

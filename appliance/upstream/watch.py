@@ -1,0 +1,110 @@
+"""What keeps an upstream's list of endpoints true: names are looked up, endpoints checked, each in its loop.
+
+The loops end with the worker; that of an endpoint ends when its address is gone. What changes is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from appliance.config.plan import EndpointPlan
+
+from .cluster import Cluster, Outside
+from .discover import resolve_forever
+from .endpoint import Endpoint
+from .probe import check_forever
+
+
+@dataclass(frozen=True, slots=True)
+class HealthShift:
+    """The checks of an endpoint say something else than before; ``why`` it is not healthy."""
+
+    upstream: str
+    endpoint: str
+    healthy: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameShift:
+    """A name has other addresses than before, or cannot be resolved (``why``) and keeps those it had."""
+
+    upstream: str
+    name: str
+    came: tuple[str, ...]
+    gone: tuple[str, ...]
+    count: int
+    why: str = ""
+
+
+class Watch:
+    """The loops of one upstream."""
+
+    def __init__(self, cluster: Cluster, outside: Outside) -> None:
+        self._cluster = cluster
+        self._outside = outside
+        self._checks: dict[Endpoint, trio.CancelScope] = {}
+        self._unknown = {entry for entry in cluster.plan.endpoints if entry.address.kind == "dns"}
+        self._known = trio.Event()
+
+    def start(self) -> None:
+        """Begin to look up and to check."""
+        outside = self._outside
+        for entry in self._unknown:
+            told, failed = partial(self._resolved, entry), partial(self._unresolved, entry)
+            host, port = entry.address.host, entry.address.port
+            loop = partial(resolve_forever, chance=outside.chance)
+            outside.spawn(loop, host, port, outside.resolve, told, failed)
+        if not self._unknown:
+            self._known.set()
+        for endpoint in self._cluster.endpoints:
+            self._check(endpoint)
+
+    async def wait_known(self) -> None:
+        """Wait until every name has been looked up once, with or without success."""
+        await self._known.wait()
+
+    def _resolved(self, entry: EndpointPlan, addresses: tuple[str, ...]) -> None:
+        came, gone = self._cluster.resolved(entry, addresses)
+        for endpoint in gone:
+            scope = self._checks.pop(endpoint, None)
+            if scope is not None:
+                scope.cancel()
+        for endpoint in came:
+            self._check(endpoint)
+        new, old = tuple(each.name for each in came), tuple(each.name for each in gone)
+        host = entry.address.host
+        self._looked_up(NameShift(self._cluster.name, host, new, old, len(addresses)), entry)
+
+    def _unresolved(self, entry: EndpointPlan, why: str) -> None:
+        count = len(self._cluster.addresses(entry))
+        self._looked_up(NameShift(self._cluster.name, entry.address.host, (), (), count, why), entry)
+
+    def _looked_up(self, shift: NameShift, entry: EndpointPlan) -> None:
+        self._outside.told(shift)
+        self._unknown.discard(entry)
+        if not self._unknown:
+            self._known.set()
+
+    def _check(self, endpoint: Endpoint) -> None:
+        if self._cluster.plan.health is not None and endpoint not in self._checks:
+            scope = self._checks[endpoint] = trio.CancelScope()
+            self._outside.spawn(self._check_within, scope, endpoint)
+
+    async def _check_within(self, scope: trio.CancelScope, endpoint: Endpoint) -> None:
+        plan, outside = self._cluster.plan.health, self._outside
+        if plan is not None:
+            with scope:
+                told = partial(self._checked, endpoint)
+                await check_forever(outside.dial, endpoint.address, endpoint.host, plan, outside.chance, told)
+
+    def _checked(self, endpoint: Endpoint, _good: bool, why: str) -> None:
+        health = endpoint.health
+        if health is None or not health.report(why):
+            return
+        if health.healthy:
+            self._cluster.warm(endpoint)
+        self._outside.told(HealthShift(self._cluster.name, endpoint.name, health.healthy, why))

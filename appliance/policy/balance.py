@@ -26,8 +26,9 @@ awkward weights also within one; the tests hold it to never three times.
 
 An item that is not usable keeps its credit, about a round's worth at most, so it comes back to its
 share and not to a burst. When it leaves, rounds pay out less, and the others' credits are cut to what a
-round pays then: of 100, 2 and 1, once the first is out, the third might else be owed some 25 turns. With equal weights all this comes down to going round the circle, which
-costs the same however many items there are.
+round pays then: they are debts of another currency, and would buy an item of little weight many turns in
+a row. With equal weights all this comes down to going round the circle, which costs the same however many
+items there are.
 
 When weights change, or items come and go, each that stays keeps its credit as a part of what a round
 pays out. It is kept in proportion because a weight may become a hundredth of what it was, and a credit

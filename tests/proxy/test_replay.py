@@ -187,7 +187,7 @@ def test_the_length_is_that_of_the_body(length: int) -> None:
     stops=st.lists(st.integers(0, 12), max_size=3),
     sized=st.booleans(),
 )
-async def test_a_try_may_stop_anywhere(  # noqa: PLR0913 (drawn)
+async def test_a_try_may_stop_anywhere(
     data: bytes, chunks: list[int], cuts: list[int], early: int, limit: int, stops: list[int], sized: bool
 ) -> None:
     """However it arrives and wherever tries stop: each has the original from its first byte, or is none."""

@@ -74,6 +74,7 @@ async def test_a_whole_call(slowly: bool, autojump_clock: object) -> None:
 
     answer = await ask(script, b"ping", slowly=slowly)
     assert peers[0].body == message(b"ping")
+    assert not peers[0].h2.remote_settings.enable_push
     assert peers[0].headers[:4] == [
         (b":method", b"POST"),
         (b":scheme", b"http"),
@@ -188,6 +189,12 @@ async def refused(peer: H2Peer) -> None:
     await peer.raw(GoAwayFrame(0, last_stream_id=0, error_code=11))
 
 
+async def refused_with_the_reserved_bit(peer: H2Peer) -> None:
+    await peer.read()
+    await peer.flush()
+    await peer.wire.send(b"\0\0\x08\7\0\0\0\0\0" + b"\x80\0\0\0" + bytes(4))
+
+
 async def leaves(peer: H2Peer) -> None:
     await peer.read()
     await peer.raw(GoAwayFrame(0, last_stream_id=1))
@@ -231,6 +238,7 @@ async def crashes(peer: H2Peer) -> None:
     ("script", "reason", "detail"),
     [
         (refused, UPSTREAM_RESET, "refused by GOAWAY (ENHANCE_YOUR_CALM)"),
+        (refused_with_the_reserved_bit, UPSTREAM_RESET, "refused by GOAWAY (NO_ERROR)"),
         (leaves, UPSTREAM_RESET, "GOAWAY (NO_ERROR), then closed before the end of the answer"),
         (resets, UPSTREAM_RESET, "the call was reset (REFUSED_STREAM)"),
         (resets_later, UPSTREAM_CUT, "the call was reset (INTERNAL_ERROR)"),
@@ -271,7 +279,7 @@ async def test_what_is_not_http2(data: bytes, detail: str, autojump_clock: objec
     ours, theirs = pair(Lot(trio.current_time))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bytes_of, theirs, data)
-        with pytest.raises(Fault) as raised:
+        with pytest.raises(Fault) as raised, trio.fail_after(60):
             await call(ours, b"a", PATH, b"")
     assert (raised.value.reason.id, raised.value.detail) == (UPSTREAM_BAD.id, detail)
 

@@ -87,14 +87,15 @@ def says(*pieces: bytes, pause: float = 0.0, close: bool = False, reset: bool = 
 
 
 def endless(piece: bytes, pause: float = 0.0) -> Script:
-    """Read something, then send the same for ever."""
+    """Read something, then send the same again and again."""
 
     async def script(wire: Wire) -> None:
         await wire.receive()
         await wire.send(b"HTTP/1.1 200 OK\r\n")
-        while True:
+        for _ in range(1000):
             await trio.sleep(pause)
             await wire.send(piece)
+        await trio.sleep_forever()
 
     return script
 
@@ -335,6 +336,7 @@ NOT_RESPONSE = "the answer is not a HealthCheckResponse"
     [
         (grpc(b"\x08\x01"), ""),
         (grpc(b"\x08\x02\x08\x01"), ""),  # the last value counts
+        (grpc(b"\x08\x01\x10\x02"), ""),
         (grpc(b"\x08\x81\x00"), ""),  # a longer form of the same number
         (grpc(b"\x10\x05\x1a\x02hi\x25abcd\x31abcdefgh\x08\x01"), ""),  # fields of later versions
         (grpc(b"\x08\x01", [*GRPC_HEAD[:1], (b"content-type", b"application/grpc+proto")]), ""),
@@ -365,6 +367,7 @@ NOT_RESPONSE = "the answer is not a HealthCheckResponse"
         (grpc(raw=b"\0\0\0\0\2\x08\1" * 2), "the answer is not one plain gRPC message"),
         (grpc(b"\x08"), NOT_RESPONSE),
         (grpc(b"\x08\x81"), NOT_RESPONSE),
+        (grpc(b"\x08" + b"\x80" * 10 + b"\x01"), NOT_RESPONSE),
         (grpc(b"\x0b\x01"), NOT_RESPONSE),
         (grpc(b"\x12\x05ab"), NOT_RESPONSE),
         (grpc(b"\x25abc"), NOT_RESPONSE),

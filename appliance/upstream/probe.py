@@ -25,6 +25,7 @@ from appliance.model.fault import CONNECT_TIMEOUT, UPSTREAM_BAD, UPSTREAM_CUT, F
 from appliance.model.units import format_statuses
 from appliance.net.transport import PeerGone, Transport
 from appliance.policy.retry import Chance
+from appliance.routing.path import written
 
 from .endpoint import Dial
 
@@ -98,7 +99,7 @@ def _plain(text: str) -> str:
 async def _http(transport: Transport, host: bytes, plan: HealthPlan) -> str:
     transport.write(
         b"GET %b HTTP/1.1\r\nhost: %b\r\nuser-agent: meshctl-health\r\nconnection: close\r\n\r\n"
-        % (plan.path.encode(), host)
+        % (written(plan.path), host)
     )
     data = b""
     for _ in range(_MAX_INTERIM + 1):

@@ -24,7 +24,7 @@ from tests.kit.wires import Wire, pair
 
 Script = Callable[[Wire], Awaitable[None]]
 SERVER = address("10.0.0.1:80")
-HTTP = HealthPlan(path="/healthz?full=1")
+HTTP = HealthPlan(path="/healthz")
 TCP = HealthPlan(protocol="tcp")
 GRPC = HealthPlan(protocol="grpc")
 
@@ -110,9 +110,30 @@ async def test_the_request_of_a_check(autojump_clock: object) -> None:
 
     assert await checked(HTTP, script) == ("", 0.0)
     assert seen == [
-        b"GET /healthz?full=1 HTTP/1.1\r\nhost: app.internal:80\r\n"
+        b"GET /healthz HTTP/1.1\r\nhost: app.internal:80\r\n"
         b"user-agent: meshctl-health\r\nconnection: close\r\n\r\n"
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/", b"/"),
+        ("/ready/now%20", b"/ready/now%20"),
+        ("/a b/é", b"/a%20b/%C3%A9"),
+        ("/a HTTP/1.1\r\nX: y", b"/a%20HTTP/1.1%0D%0AX:%20y"),
+    ],
+)
+async def test_the_path_as_it_is_asked_for(path: str, target: bytes, autojump_clock: object) -> None:
+    """What cannot stand in a request line is escaped, as in routes."""
+    seen = []
+
+    async def script(wire: Wire) -> None:
+        seen.append(await wire.receive())
+        await wire.send(head(200))
+
+    assert await checked(HealthPlan(path=path), script) == ("", 0.0)
+    assert seen[0].startswith(b"GET %b HTTP/1.1\r\nhost: app.internal:80\r\n" % target)
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 399])

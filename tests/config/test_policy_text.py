@@ -46,7 +46,7 @@ def served(**changes: object) -> Plan:
 
 def test_the_defaults_are_five_lines() -> None:
     """What nobody wrote holds, too."""
-    assert said(plan()) == [
+    assert said(plan(route(Forward((Destination("app"),))))) == [
         "upstream: app, round_robin over 1 endpoint",
         "tries: up to 3, after connect, grpc-unavailable, reset, timeout, 502-504; waits 25ms to 250ms",
         "retry budget: 20% of requests, and always 3/s; bodies up to 64KiB are kept",

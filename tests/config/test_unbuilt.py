@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.config.load import load
-from appliance.config.plan import Plan, Unbuilt
+from appliance.config.plan import Plan
 
 BASE = """meshctl: 1
 listeners: {web: {bind: ":8080"%s}}
@@ -82,12 +82,3 @@ def test_what_would_be_unsafe_to_ignore_is_marked() -> None:
         ("stats", False),
         ("stats.token_file", True),
     ]
-
-
-def test_names_that_would_be_followed_are_listed_where_they_are() -> None:
-    """A dns endpoint is resolved, but not again."""
-    text = BASE.replace("[127.0.0.1:9001]", "[127.0.0.1:9001, dns:a.example:80]") % ("", "", "", "")
-    plan, _ = load("a.yaml", text=text.encode(), env={})
-    assert plan is not None
-    assert [(key.path, key.where.line) for key in plan.unbuilt] == [("upstreams.app.endpoints[1]", 4)]
-    assert isinstance(plan.unbuilt[0], Unbuilt)

@@ -21,11 +21,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Final, Literal
 from urllib.parse import unquote_plus
 
 from appliance.model.fault import NO_ROUTE
+from appliance.model.network import network_of
 from appliance.routing.explain import Question, explain
 from appliance.routing.match import Match
 from appliance.routing.path import BadPath, normalise, written
@@ -242,16 +243,6 @@ def bucket(limit: RateLimitPlan, outcome: Outcome) -> str | None:
     if not lines:
         return None
     return HIDDEN if is_secret_name(name) else b", ".join(lines).decode("utf-8", "backslashreplace")
-
-
-def network_of(client: str) -> str:
-    """Give an IPv4 address as it is, an IPv6 address as its /64."""
-    address = ip_address(client)
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ip_network((int(address) >> 64 << 64, 64)))
-    return str(address)
 
 
 def _listeners(plan: Plan, asked: Asked) -> tuple[tuple[ListenerPlan, ...], Literal["http", "https"]]:

@@ -130,6 +130,13 @@ class Request:
         return self.path + b"?" + self.query if self.query else self.path
 
 
+def hostname(authority: bytes) -> bytes:
+    """Give the host without its port and the dot of a fully qualified name; IPv6 brackets stay."""
+    if authority.startswith(b"["):
+        return authority[: authority.find(b"]") + 1]
+    return authority.partition(b":")[0].removesuffix(b".")
+
+
 class Response:
     """What the client is answered; ``reason`` is passed on when an upstream gave one."""
 

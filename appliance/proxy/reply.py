@@ -25,7 +25,7 @@ def render(exchange: Exchange, fault: Fault, name: str) -> Response:
     """Give the answer for ``fault`` of the proxy called ``name``."""
     reason = fault.reason
     fields: Headers = [
-        (b"proxy-status", f'{_item(name)}; error={reason.error}; details="{reason.id}"'.encode()),
+        (b"proxy-status", f'{item(name)}; error={reason.error}; details="{reason.id}"'.encode()),
         (b"x-request-id", exchange.id.encode()),
         *fault.fields,
     ]
@@ -46,7 +46,7 @@ def render(exchange: Exchange, fault: Fault, name: str) -> Response:
     return Response(reason.status, fields, FixedBody(text.encode()))
 
 
-def _item(name: str) -> str:
+def item(name: str) -> str:
     """Give the proxy's name as a structured field: a token where it can be one, else a string (RFC 8941)."""
     return name if name[:1].isalpha() else f'"{name}"'
 

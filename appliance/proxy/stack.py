@@ -2,8 +2,12 @@
 
 Outermost first::
 
+    shed        when memory is short, before any other work
+    rate_limit  the proxy's own: a refused request costs no routing
     route       which route; nothing of a route is known above
+      rate_limit  the route's own, for whatever the route does
       deadline  total time, so it encloses everything that takes time
+      inject    drills; in the time that the route has
       headers   who forwards for whom; sees the client's host, so it encloses the rewrite
       rewrite   what the upstream is asked, the same for every try
       mirror    a copy of what the upstream is asked, sent once
@@ -28,21 +32,46 @@ from appliance.routing.rewrite import Rewrite
 from appliance.upstream.cluster import Cluster, Outside
 from appliance.upstream.forward import forward
 from appliance.upstream.target import Target
+from appliance.upstream.waiting import sleep
 
 from .layers.balance import balance
 from .layers.deadline import deadline
 from .layers.headers import headers
+from .layers.inject import inject
 from .layers.mirror import Mirror, mirror
+from .layers.rate_limit import Limit, rate_limit
 from .layers.retry import retry
 from .layers.rewrite import rewrite
 from .layers.route import route
+from .layers.shed import Pressure, shed
 from .layers.split import split
 from .reply import redirect, respond
 
 
-def build(plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange], outside: Outside) -> Service:
-    """Give the service of a whole plan."""
-    return route([(row, _route_stack(row, plan, clusters, timed, outside)) for row in plan.routes])
+def build_front(inner: Service, pressure: Pressure, limit: Limit | None, outside: Outside) -> Service:
+    """Give what stands before all routes, or before a listener's redirect."""
+    if limit is not None:
+        inner = rate_limit(limit, outside.now)(inner)
+    return shed(pressure)(inner)
+
+
+def build_routes(
+    plan: Plan,
+    clusters: Mapping[str, Cluster],
+    timed: set[Exchange],
+    outside: Outside,
+    limits: list[Limit],
+) -> Service:
+    """Give the service of all routes; their rate limits are added to ``limits``."""
+    rows = []
+    for row in plan.routes:
+        service = _route_stack(row, plan, clusters, timed, outside)
+        if row.rate_limit is not None:
+            limit = Limit(row.rate_limit, row.name, outside.now)
+            limits.append(limit)
+            service = rate_limit(limit, outside.now)(service)
+        rows.append((row, service))
+    return route(rows)
 
 
 def _route_stack(
@@ -56,6 +85,8 @@ def _route_stack(
     layers: list[Layer] = []
     if row.timeouts.request < inf:
         layers.append(deadline(row.timeouts.request, timed))
+    if row.inject is not None:
+        layers.append(inject(row.inject, plan.name, outside.chance, sleep))
     layers.append(headers(plan.name, row.request_headers, row.response_headers))
     if row.rewrite != Rewrite():
         layers.append(rewrite(row.rewrite, row.match))

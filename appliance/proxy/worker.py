@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 import trio
 
@@ -22,6 +23,7 @@ from appliance.model.exchange import Exchange
 from appliance.model.fault import REQUEST_TIMEOUT, Fault
 from appliance.net.dial import dial
 from appliance.net.listen import UNIX_PEER, Socket, accept_forever, unbind
+from appliance.net.memory import Gauge
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
@@ -33,9 +35,11 @@ from .access_log import AccessLog
 from .connection import Connection, Ids
 from .ending import Ending
 from .events import log_event
+from .layers.shed import Pressure
 from .snapshot import Snapshot, revive
 
 _log = logging.getLogger("meshctl")
+_SWEEP = 10  # seconds between sweeps of the rate limits
 _NAMES_LIMIT = 3.0  # seconds that names may take before clients are let in all the same
 
 
@@ -120,6 +124,7 @@ class Worker:
         self._connections = trio.CancelScope()
         self._timed: set[Exchange] = set()
         self._now = now
+        self.pressure = Pressure(plan.process.memory)
         self._snapshot: Snapshot | None = None
         self.ending = Ending(log, self._timed, now)
 
@@ -136,11 +141,12 @@ class Worker:
         try:
             async with trio.open_nursery() as base:
                 outside = Outside(partial(dial, poller), self._now, chance, log_event, base.start_soon)
-                self._snapshot = revive(self.plan, outside, self._timed)
+                self._snapshot = revive(self.plan, outside, self._timed, self.pressure)
                 await self._watch(outside)
                 base.start_soon(poller.run)
                 base.start_soon(lot.run)
                 base.start_soon(self._keep_house)
+                base.start_soon(self._keep_measure)
                 with self._connections:
                     async with trio.open_nursery() as serving:
                         base.start_soon(self._accept_all, serving, poller)
@@ -226,12 +232,24 @@ class Worker:
             self.servers.discard(server)
 
     def _keep_open(self) -> bool:
-        return not self.draining
+        return not self.draining and not self.pressure.level
 
     def _current(self) -> Snapshot:
         if self._snapshot is None:
             raise RuntimeError("the worker does not run")
         return self._snapshot
+
+    async def _keep_measure(self) -> None:
+        """Every second: see how full memory is; now and then: forget clients that are owed nothing."""
+        gauge = Gauge()
+        for second in count():
+            change = self.pressure.update(gauge.read())
+            if change:
+                _log.warning("%s", change)
+            if second % _SWEEP == 0:
+                for limit in self._current().limits:
+                    limit.sweep()
+            await trio.sleep(1.0)
 
     async def _keep_house(self) -> None:
         """Every tick: close what has been idle for too long, end exchanges that are past their time."""

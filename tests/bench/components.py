@@ -30,6 +30,7 @@ from appliance.policy.breaker import Breaker, Verdict  # noqa: E402
 from appliance.policy.bucket import Buckets  # noqa: E402
 from appliance.proxy import snapshot, stack  # noqa: E402
 from appliance.proxy.ending import Ending  # noqa: E402
+from appliance.proxy.layers.shed import Pressure  # noqa: E402
 from appliance.routing.match import Match  # noqa: E402
 from appliance.routing.table import RouteTable  # noqa: E402
 from appliance.upstream.cluster import Outside  # noqa: E402
@@ -158,7 +159,7 @@ def whole_stack() -> tuple[Callable[[], None], Callable[[], None]]:
         raise SystemExit(diagnostics.render())
     stack.forward = answered
     outside = Outside(None, time.monotonic, Random(1), lambda _: None, lambda *_: None)
-    service = snapshot.revive(plan, outside, set()).service
+    service = snapshot.revive(plan, outside, set(), Pressure(plan.process.memory)).service
     ending = Ending(None, set(), time.monotonic)
 
     def through() -> None:

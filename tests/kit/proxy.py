@@ -174,7 +174,7 @@ class Proxy:
         outside = Outside(
             self.dial, trio.current_time, self.chance, self._told, nursery.start_soon, self._resolve
         )
-        self.snapshot = revive(plan, outside, self.worker._timed)
+        self.snapshot = revive(plan, outside, self.worker._timed, self.worker.pressure)
         self.worker._snapshot = self.snapshot
         for cluster in self.snapshot.clusters.values():
             Watch(cluster, outside).start()
@@ -221,7 +221,7 @@ class Proxy:
 
     async def _serve(self, wire: Wire, peer: str, index: int) -> None:
         listener = self.plan.listeners[index]
-        server = H1Server(wire, listener, lambda: self.keep_open)
+        server = H1Server(wire, listener, lambda: self.keep_open and not self.worker.pressure.level)
         connection = Connection(
             listener, peer, lambda: self.snapshot, self._ids, self.worker.ending, trio.current_time
         )

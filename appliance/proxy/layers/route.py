@@ -9,7 +9,7 @@ from __future__ import annotations
 from appliance.config.plan import RoutePlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import NO_ROUTE, Fault
-from appliance.model.message import Response
+from appliance.model.message import Response, hostname
 from appliance.model.service import Service
 from appliance.routing.table import RouteTable
 
@@ -27,7 +27,7 @@ def route(rows: list[Bound]) -> Service:
     async def choose(exchange: Exchange) -> Response:
         request = exchange.request
         found = table.find(
-            _hostname(request.authority), request.path, request.method, request.headers, request.query
+            hostname(request.authority), request.path, request.method, request.headers, request.query
         )
         if found is None:
             raise Fault(NO_ROUTE)
@@ -40,10 +40,3 @@ def route(rows: list[Bound]) -> Service:
 def _row(plan: RoutePlan, service: Service) -> _Row:
     idle = IDLE if plan.timeouts.idle is None else plan.timeouts.idle
     return plan.name, plan.timeouts.response, idle, service
-
-
-def _hostname(authority: bytes) -> bytes:
-    """Give the host without its port and the dot of a fully qualified name; IPv6 brackets stay."""
-    if authority.startswith(b"["):
-        return authority[: authority.find(b"]") + 1]
-    return authority.partition(b":")[0].removesuffix(b".")

@@ -18,7 +18,7 @@ from .access_log import PRINTABLE
 
 _log = logging.getLogger("meshctl")
 _SHOWN = 3  # kinds of requests that are named in a line
-_PATH = 60  # characters of a path
+_METHOD, _PATH = 20, 60  # characters that are shown
 
 
 def log_event(event: object) -> None:
@@ -89,12 +89,15 @@ def _setting(moved: BreakerShift) -> str:
 
 def _requests(shift: Shift) -> str:
     """Name the requests behind an opening: equal ones once, the last with its id."""
-    if shift.new is not State.OPEN or not shift.evidence:
+    if shift.new is not State.OPEN:
         return ""
     count = {"probe": 1, "failure_threshold": shift.run, "error_rate": shift.failed}[shift.rule]
-    behind: tuple[Evidence, ...] = shift.evidence[-count:]
-    kinds = Counter(f"{each.method} {_cut(each.path)} {each.how}" for each in behind)
-    named = [f"{kind} ({times} times)" if times > 1 else kind for kind, times in kinds.most_common(_SHOWN)]
+    behind: list[Evidence] = [each for each in shift.evidence[-count:] if each is not None]
+    if not behind:
+        return ""
+    kinds = Counter(f"{_cut(each.method, _METHOD)} {_cut(each.path, _PATH)} {each.how}" for each in behind)
+    of = "times" if len(behind) == count else f"of the last {len(behind)}"
+    named = [f"{kind} ({times} {of})" if times > 1 else kind for kind, times in kinds.most_common(_SHOWN)]
     if len(kinds) > _SHOWN:
         named.append("others")
     last = behind[-1]
@@ -103,8 +106,8 @@ def _requests(shift: Shift) -> str:
     return f"{joint}{', '.join(named)}{', the last' if len(behind) > 1 else ''} {when}"
 
 
-def _cut(path: str) -> str:
-    return path if len(path) <= _PATH else f"{path[: _PATH - 3]}..."
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _others(moved: BreakerShift) -> str:

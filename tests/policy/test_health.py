@@ -8,7 +8,7 @@ from appliance.policy.health import Health
 
 
 def made(results: str, healthy_after: int = 2, unhealthy_after: int = 3) -> tuple[Health, str]:
-    """Report ``+`` and ``-`` in turn; give the health and its state after each, in capitals where it changed."""
+    """Report ``+`` and ``-`` in turn; give the health and its states, in capitals where it changed."""
     health, states = Health(healthy_after, unhealthy_after), ""
     for result in results:
         changed = health.report("" if result == "+" else "status 500")

@@ -14,6 +14,7 @@ from appliance.model.address import Where
 from appliance.policy.breaker import Breaker, Rule, Shift, State, Verdict
 from appliance.proxy.events import log_event, sentence
 from appliance.upstream.breakers import BreakerShift, Evidence, Look
+from appliance.upstream.watch import HealthShift, NameShift
 
 RULES = BreakerPlan()
 ONE = Evidence("0af1", "GET", "/pay", "10.0.0.1:80", "503", 100.0, 0.012)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import inf
+from random import Random
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from appliance.config.plan_policy import UpstreamLimits
+from appliance.config.plan_policy import BreakerPlan, UpstreamLimits
 from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import CLIENT_GONE, NO_ENDPOINT, UPSTREAM_FULL, Fault
 from appliance.model.message import Request
 from appliance.upstream.crowd import Crowd
-from tests.kit.origin import Origin, silent
-from tests.kit.plans import plan, upstream
+from tests.kit.origin import Call, Origin, silent, sized, sized_bytes
+from tests.kit.plans import plan, route, upstream
 from tests.kit.proxy import running
 
 PATIENCE = 1.0
@@ -218,21 +223,6 @@ async def test_the_wait_ends_on_time(patience: float, autojump_clock: object) ->
     places.check_empty()
 
 
-async def test_each_waits_for_its_own_time(autojump_clock: object) -> None:
-    """The clock runs from the arrival, also for those who become first only later."""
-    places = Places()
-    (inside,) = places.fill()
-    guests = [Guest(places) for _ in range(3)]
-    async with trio.open_nursery() as nursery:
-        for guest in guests:
-            nursery.start_soon(guest.come)
-            await trio.sleep(0.25)
-    assert [guest.at for guest in guests] == [1.0, 1.25, 1.5]
-    assert of(guests) == ["upstream-full"] * 3
-    inside.end(guests[0].exchange, None, 0.0)
-    places.check_empty()
-
-
 @pytest.mark.parametrize("how", ["hang up", "cancel"])
 async def test_who_leaves_the_queue_is_gone_at_once(how: str, autojump_clock: object) -> None:
     """A client that leaves, and a task that is cancelled, free their turn; the others keep theirs."""
@@ -348,22 +338,6 @@ async def test_who_cannot_use_a_place_passes_it_on_and_keeps_its_rank(autojump_c
     places.check_empty()
 
 
-@pytest.mark.parametrize("how", ["hang up", "cancel"])
-async def test_who_passed_a_place_on_may_still_leave(how: str, autojump_clock: object) -> None:
-    """It holds nothing: the one place that is free stays free."""
-    places = Places(2)
-    first, second = places.fill()
-    picky = Guest(places, usable=lambda: False)
-    async with trio.open_nursery() as nursery:
-        await queue(nursery, picky)
-        first.end(picky.exchange, None, 0.0)
-        await wait_all_tasks_blocked()
-        assert (picky.asked, picky.outcome, places.crowd.waiting) == (1, "", 1)
-        picky.hang_up() if how == "hang up" else picky.scope.cancel()
-    second.end(picky.exchange, None, 0.0)
-    places.check_empty()
-
-
 async def test_a_place_is_offered_to_each_once(autojump_clock: object) -> None:
     """However many cannot use it: each is asked once, the first that can has it."""
     places = Places(2)
@@ -395,38 +369,21 @@ async def test_a_place_that_nobody_can_use_stays_free(autojump_clock: object) ->
     places.check_empty()
 
 
-class Steps(trio.abc.Instrument):
-    """Counts how often any task runs."""
-
-    count = 0
-
-    def before_task_step(self, task: object) -> None:
-        """Count."""
-        self.count += 1
-
-
-async def test_limits_may_be_lowered_while_many_are_in_flight() -> None:
+async def test_limits_may_be_lowered_while_many_are_in_flight(autojump_clock: object) -> None:
     """What ends above the new limit frees no place, and nobody runs in circles over it."""
-    places = Places(3, patience=60.0)
+    places = Places(3)
     inside = places.fill()
     guests = [Guest(places) for _ in range(2)]
     async with trio.open_nursery() as nursery:
         await queue(nursery, *guests)
         places.crowd.limits = replace(places.crowd.limits, max_requests=1)
-        steps = Steps()
-        trio.lowlevel.add_instrument(steps)
-        for attempt in inside[:2]:
+        for attempt, outcomes in zip(inside, (["", ""], ["", ""], ["in", ""]), strict=True):
             attempt.end(guests[0].exchange, None, 0.0)
-            for _ in range(50):
-                await trio.lowlevel.checkpoint()
-        trio.lowlevel.remove_instrument(steps)
-        if steps.count < 120:
-            assert of(guests) == ["", ""]
-            inside[2].end(guests[0].exchange, None, 0.0)
             await wait_all_tasks_blocked()
-            assert of(guests) == ["in", ""]
-        nursery.cancel_scope.cancel()
-    assert steps.count < 120
+            assert of(guests) == outcomes
+        guests[0].leave()
+    guests[1].leave()
+    places.check_empty()
 
 
 async def test_two_places_at_once_serve_one_who_waits_and_one_who_comes(autojump_clock: object) -> None:
@@ -472,19 +429,6 @@ async def test_a_refusal_to_one_leaves_the_others_their_place(autojump_clock: ob
     places.check_empty()
 
 
-async def test_a_whole_queue_of_refusals_empties(autojump_clock: object) -> None:
-    """One place that nobody may have sends all of them away at once."""
-    places = Places()
-    (inside,) = places.fill()
-    guests = [Guest(places, refusal=Fault(NO_ENDPOINT)) for _ in range(5)]
-    async with trio.open_nursery() as nursery:
-        await queue(nursery, *guests)
-        inside.end(guests[0].exchange, None, 0.0)
-    assert (of(guests), trio.current_time()) == (["no-endpoint"] * 5, 0)
-    assert [guest.asked for guest in guests] == [1] * 5
-    places.check_empty()
-
-
 async def test_who_has_a_fault_already_does_not_queue(autojump_clock: object) -> None:
     """Its fault is raised and the queue is as before."""
     places = Places()
@@ -511,12 +455,145 @@ async def test_a_client_that_leaves_while_it_waits_frees_its_turn(autojump_clock
         assert proxy.journal.faults == ["client-gone"]
 
 
-def test_the_clock_of_these_tests_is_exact() -> None:
-    """What the wait is measured by does not drift."""
+@pytest.mark.xfail(
+    strict=True, reason="Attempt.end leaves the endpoint, and so serves the queue, before it is judged"
+)
+async def test_the_next_is_asked_when_the_last_has_been_judged(autojump_clock: object) -> None:
+    """A probe that ends gives its lease back first: who waits behind it must not find the breaker busy."""
+    breaker = BreakerPlan(failure_threshold=1, open_for=1.0, max_open_for=1.0, success_threshold=1)
+    limits = UpstreamLimits(max_requests=1, pending_timeout=30.0)
+    row = replace(upstream(), limits=limits, breaker=breaker)
 
-    async def main() -> float:
-        await trio.sleep(0.25)
-        await trio.sleep(2**-20)
-        return trio.current_time()
+    async def probe(call: Call) -> None:
+        await call.read()
+        await trio.sleep(2)
+        await call.send(sized_bytes(b"probe"))
 
-    assert trio.run(main, clock=MockClock(autojump_threshold=0)) == 0.25 + 2**-20
+    origin = Origin(sized(b"", 503), probe, sized(b"fine"))
+    async with running(origin, plan(route(breaker=breaker), upstreams=(row,))) as proxy:
+        assert (await proxy.connect().get()).status == 503
+        await trio.sleep(1)
+        clients = [proxy.connect() for _ in range(3)]
+        for client in clients:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await proxy.settle()
+        assert [(await client.answer()).status for client in clients] == [200] * 3
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Somebody of a schedule: when it comes, how long it stays, when it leaves the queue, and how."""
+
+    at: float
+    stay: float
+    gives_up: float
+    how: str
+
+
+def schedule(random: Random, together: bool) -> list[Visit]:
+    """Draw visits: all times apart by powers of two, or all on whole seconds."""
+    apart = 0.0 if together else 1.0
+    return [
+        Visit(
+            random.randrange(8) + apart * 2.0 ** -(30 + number),
+            random.randrange(4) + apart * 2.0 ** -(10 + number),
+            random.choice((inf, random.randrange(5) + apart * 2.0 ** -(20 + number))),
+            random.choice(("stay", "stay", "hang up", "cancel", "refuse")),
+        )
+        for number in range(random.randrange(1, 10))
+    ]
+
+
+def model(visits: list[Visit], places: int, pending: int, patience: float) -> list[tuple[str, float]]:
+    """Give what becomes of each, by the plainest queue there is."""
+    outcomes = [("", -1.0)] * len(visits)
+    events = [(visit.at, number, "comes") for number, visit in enumerate(visits)]
+    inside = 0
+    line: list[int] = []
+    while events:
+        events.sort()
+        now, who, what = events.pop(0)
+        if what == "ends":
+            inside -= 1
+        elif what == "comes" and inside >= places and len(line) >= pending:
+            outcomes[who] = ("upstream-full", now)
+        elif what == "comes":
+            line.append(who)
+            events.append((now + patience, who, "upstream-full"))
+            if visits[who].how in ("hang up", "cancel"):
+                left = "client-gone" if visits[who].how == "hang up" else "cancelled"
+                events.append((now + visits[who].gives_up, who, left))
+        elif who in line:
+            line.remove(who)
+            outcomes[who] = (what, now)
+        while line and inside < places:
+            who = line.pop(0)
+            refused = visits[who].how == "refuse"
+            outcomes[who] = ("no-endpoint" if refused else "in", now)
+            if not refused:
+                inside += 1
+                events.append((now + visits[who].stay, who, "ends"))
+    return outcomes
+
+
+async def visits_of(visits: list[Visit], places: Places) -> list[Guest]:
+    """Let all of them come, stay and go; in between, no place is free while somebody waits."""
+    no = Fault(NO_ENDPOINT)
+    guests = [Guest(places, refusal=no if visit.how == "refuse" else None) for visit in visits]
+
+    async def go(guest: Guest, visit: Visit) -> None:
+        await trio.sleep_until(visit.at)
+        await guest.come()
+        if guest.attempt is not None:
+            await trio.sleep(visit.stay)
+            guest.leave()
+
+    async def give_up(guest: Guest, visit: Visit) -> None:
+        await trio.sleep_until(visit.at + visit.gives_up)
+        if not guest.outcome:
+            guest.hang_up() if visit.how == "hang up" else guest.scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for guest, visit in zip(guests, visits, strict=True):
+            nursery.start_soon(go, guest, visit)
+            if visit.how in ("hang up", "cancel") and visit.gives_up < inf:
+                nursery.start_soon(give_up, guest, visit)
+        for second in range(60):
+            await trio.sleep_until(second + 0.5)
+            assert not (places.crowd.waiting and places.crowd.in_flight < places.crowd.limits.max_requests)
+    assert places.most <= places.crowd.limits.max_requests
+    places.check_empty()
+    return guests
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(0, 4), st.integers(1, 4))
+def test_any_mix_goes_as_the_plainest_queue_would(
+    seed: int, places: int, pending: int, patience: int
+) -> None:
+    """Arrivals, ends, leavers, refusals and timeouts at moments of their own: each fate and each time."""
+    visits = schedule(Random(seed), together=False)
+
+    async def main() -> list[tuple[str, float]]:
+        guests = await visits_of(visits, Places(places, pending, float(patience)))
+        return [(guest.outcome, guest.at) for guest in guests]
+
+    got = trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert got == model(visits, places, pending, float(patience))
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(0, 4), st.integers(1, 4))
+def test_nothing_is_lost_when_all_happens_at_once(
+    seed: int, places: int, pending: int, patience: int
+) -> None:
+    """On whole seconds, in whatever order tasks run: those who come earlier have their place earlier."""
+    visits = schedule(Random(seed), together=True)
+    guests = trio.run(
+        visits_of, visits, Places(places, pending, float(patience)), clock=MockClock(autojump_threshold=0)
+    )
+    granted = sorted(
+        (visit.at, guest.at) for visit, guest in zip(visits, guests, strict=True) if guest.attempt
+    )
+    for (came, at), (later, later_at) in pairwise(granted):
+        assert came == later or at <= later_at

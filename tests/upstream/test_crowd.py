@@ -160,10 +160,8 @@ async def test_a_newcomer_does_not_overtake(autojump_clock: object) -> None:
     async with trio.open_nursery() as nursery:
         await queue(nursery, waits)
         inside.end(waits.exchange, None, 0.0)
-        assert places.crowd.in_flight == 1
-        assert places.crowd.full
-        nursery.start_soon(newcomer.come)
-        await wait_all_tasks_blocked()
+        assert (places.crowd.in_flight, places.crowd.full) == (1, True)
+        await queue(nursery, newcomer)
         assert (waits.outcome, newcomer.outcome) == ("in", "")
         waits.leave()
     newcomer.leave()
@@ -406,13 +404,17 @@ async def test_one_who_cannot_use_a_free_place_does_not_shut_out_others(autojump
     """A newcomer behind it is asked at once: there is a place, and everybody before it has declined."""
     places = Places(2)
     (inside, _) = places.fill()
-    picky, newcomer = Guest(places, usable=lambda: False), Guest(places)
+    able: list[Guest] = []
+    picky, newcomer, last = Guest(places, usable=lambda: bool(able)), Guest(places), Guest(places)
     async with trio.open_nursery() as nursery:
         await queue(nursery, picky)
         inside.end(picky.exchange, None, 0.0)
-        await wait_all_tasks_blocked()
         await queue(nursery, newcomer)
         assert (picky.outcome, newcomer.outcome) == ("", "in")
+        newcomer.leave()
+        able.append(picky)
+        await queue(nursery, last)
+        assert (picky.outcome, last.outcome) == ("in", "")  # it has kept its rank
         nursery.cancel_scope.cancel()
 
 

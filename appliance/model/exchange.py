@@ -75,7 +75,10 @@ class Endpoint(Protocol):
         """Count one more attempt in flight."""
 
     def leave(self) -> None:
-        """Count one attempt less, and let one that waits for a place go on."""
+        """Count one attempt less."""
+
+    def offer(self) -> None:
+        """Give a place that has become free to whoever waits for it."""
 
     def lease_nowait(self, attempt: Attempt) -> Connection | None:
         """Give the attempt an idle connection that is alive; None when there is none."""
@@ -140,6 +143,7 @@ class Attempt:
         self.endpoint.leave()
         if self.guard is not None:
             self.guard.ended(self, exchange, fault, now)
+        self.endpoint.offer()  # only now: whoever waits must see what the breaker has made of this one
 
 
 class Exchange:

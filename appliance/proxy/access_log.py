@@ -141,7 +141,8 @@ def _as_asked(format: str, record: dict[str, object]) -> str:
 
 # Control characters and Unicode's direction marks, which could rewrite a terminal.
 PRINTABLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
-    code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+    code: f"\\u{code:04x}"
+    for code in (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 }
 _FORMATS = {"json": _as_json, "text": _as_text}
 

@@ -52,7 +52,8 @@ def sentence(moved: BreakerShift) -> str:
     if shift.new is State.HALF_OPEN:
         text = "half-open: one probe at a time"
     elif shift.new is State.CLOSED:
-        text = f"closed: {moved.rules.success_threshold} probes in a row succeeded"
+        probes = moved.rules.success_threshold
+        text = f"closed: {f'{probes} probes in a row' if probes > 1 else 'a probe'} succeeded"
     else:
         again = " again" if shift.old is State.HALF_OPEN else ""
         text = f"open{again} for {format_duration(shift.until - shift.at)}: {_cause(moved, shift)}"
@@ -63,7 +64,7 @@ def sentence(moved: BreakerShift) -> str:
 
 def _cause(moved: BreakerShift, shift: Shift) -> str:
     if shift.rule == "failure_threshold":
-        return f"{shift.run} failures in a row"
+        return f"{shift.run} failures in a row" if shift.run > 1 else "a request failed"
     if shift.rule == "error_rate":
         window = format_duration(moved.rules.window)
         return f"{shift.failed} of {shift.total} requests failed within {window}"
@@ -101,9 +102,12 @@ def _requests(shift: Shift) -> str:
     if len(kinds) > _SHOWN:
         named.append("others")
     last = behind[-1]
-    when = f"in {last.took * 1000:.0f} ms, request {last.id}"
+    took = f"{last.took * 1000:.0f} ms"
+    when = (
+        f", the last took {took} (request {last.id})" if len(behind) > 1 else f" in {took}, request {last.id}"
+    )
     joint = ": " if shift.rule == "probe" else "; "
-    return f"{joint}{', '.join(named)}{', the last' if len(behind) > 1 else ''} {when}"
+    return f"{joint}{', '.join(named)}{when}"
 
 
 def _cut(text: str, most: int) -> str:

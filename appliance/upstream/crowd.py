@@ -59,41 +59,8 @@ class Crowd:
         """Say whether a newcomer has to wait."""
         return self.in_flight >= self.limits.max_requests or bool(self._turns)
 
-    def leave(self) -> None:
-        """Count one request less, and give its place away."""
-        self.in_flight -= 1
-        if self._turns:
-            self._serve()
-
-    async def wait(self, exchange: Exchange, choose: Choose) -> Attempt:
-        """Queue until ``choose`` gives an attempt; it is asked, from outside, when a place is free.
-
-        Raises Fault: UPSTREAM_FULL when the queue is full or nothing came in time, what ``choose`` raises,
-        or the exchange's own.
-        """
-        limits = self.limits
-        if len(self._turns) >= limits.max_pending:
-            raise self._refusal(f"{len(self._turns)} wait already (max_pending)")
-        turn = _Turn(choose)
-        self._turns.append(turn)
-        self._serve()
-        try:
-            with interruptible(exchange, limits.pending_timeout):
-                await turn.event.wait()
-        except BaseException:
-            if turn.attempt is not None:
-                turn.attempt.end(exchange, exchange.fault, turn.attempt.began)
-            raise
-        finally:
-            if turn in self._turns:
-                self._turns.remove(turn)
-        if turn.attempt is None:
-            late = f"no place came within {limits.pending_timeout:g} s (pending_timeout)"
-            raise turn.fault or self._refusal(late)
-        return turn.attempt
-
-    def _serve(self) -> None:
-        """Let all choose that wait, while there is a place."""
+    def offer(self) -> None:
+        """Let all choose that wait, in the order of arrival, while there is a place."""
         for turn in list(self._turns):
             if self.in_flight >= self.limits.max_requests:
                 return
@@ -104,6 +71,34 @@ class Crowd:
             if turn.attempt is not None or turn.fault is not None:
                 self._turns.remove(turn)
                 turn.event.set()
+
+    async def wait(self, exchange: Exchange, choose: Choose) -> Attempt:
+        """Queue until ``choose`` gives an attempt; it is asked, from outside, when a place is free.
+
+        Raises Fault: UPSTREAM_FULL when the queue is full or nothing came in time, what ``choose`` raises,
+        or the exchange's own.
+        """
+        limits = self.limits
+        if len(self._turns) >= limits.max_pending:
+            raise self._refusal(f"the queue is full (max_pending: {limits.max_pending})")
+        turn = _Turn(choose)
+        self._turns.append(turn)
+        patience = min(limits.pending_timeout, exchange.response_due - trio.current_time())
+        try:
+            self.offer()
+            with interruptible(exchange, patience):
+                await turn.event.wait()
+        except BaseException:
+            if turn.attempt is not None:
+                turn.attempt.end(exchange, exchange.fault, turn.attempt.began)
+            raise
+        finally:
+            if turn in self._turns:
+                self._turns.remove(turn)
+        if turn.attempt is None:
+            late = f"no place came within {round(patience, 3):g} s (pending_timeout, or the time of the route)"
+            raise turn.fault or self._refusal(late)
+        return turn.attempt
 
     def _refusal(self, why: str) -> Fault:
         self.refused += 1

@@ -77,9 +77,13 @@ class Endpoint:
         self._crowd.in_flight += 1
 
     def leave(self) -> None:
-        """Count one attempt less, and let one that waits for a place go on."""
+        """Count one attempt less."""
         self.in_flight -= 1
-        self._crowd.leave()
+        self._crowd.in_flight -= 1
+
+    def offer(self) -> None:
+        """Give a place that has become free to whoever waits for it."""
+        self._crowd.offer()
 
     def lease_nowait(self, attempt: Attempt) -> H1Client | None:
         """Give the attempt an idle connection that is alive; None when there is none."""

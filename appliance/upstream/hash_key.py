@@ -1,6 +1,7 @@
 """What ``consistent_hash`` hashes: a header, a cookie, a parameter, the client's address or the path.
 
-Read from the request as the client sent it. What is absent is empty: all such requests go to one endpoint.
+Headers, cookies and parameters are read as the upstream is sent them, after the route's own edits; parameters
+are decoded as in routing. What is absent is empty: all such requests go to one endpoint.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable
 
 from appliance.model.exchange import Exchange
 from appliance.model.headers import get, get_all
+from appliance.routing.table import query_pairs
 
 
 def key_of(selector: str) -> Callable[[Exchange], bytes]:
@@ -20,7 +22,7 @@ def key_of(selector: str) -> Callable[[Exchange], bytes]:
     if kind == "cookie":
         return lambda exchange: _cookie(exchange, name)
     if kind == "query":
-        return lambda exchange: _parameter(exchange.request.query, name)
+        return lambda exchange: query_pairs(exchange.request.query).get(name, b"")
     if kind == "client_ip":
         return lambda exchange: exchange.client.encode()
     return lambda exchange: exchange.path
@@ -33,12 +35,4 @@ def _cookie(exchange: Exchange, name: bytes) -> bytes:
             key, _, value = pair.strip(b" \t").partition(b"=")
             if key == name:
                 return value
-    return b""
-
-
-def _parameter(query: bytes, name: bytes) -> bytes:
-    for pair in query.split(b"&"):
-        key, _, value = pair.partition(b"=")
-        if key == name:
-            return value
     return b""

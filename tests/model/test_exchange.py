@@ -58,6 +58,9 @@ class Endpoint:
     def leave(self) -> None:
         self.in_flight -= 1
 
+    def offer(self) -> None:
+        """Nobody waits."""
+
     async def open(self, attempt: Attempt) -> Connection:
         raise NotImplementedError
 

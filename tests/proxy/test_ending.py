@@ -27,6 +27,9 @@ class Endpoint:
     def leave(self) -> None:
         self.in_flight -= 1
 
+    def offer(self) -> None:
+        """Nobody waits."""
+
 
 class Connection:
     """Notes when it is released."""

@@ -65,7 +65,7 @@ def test_a_run_of_failures() -> None:
     )
     assert line == (
         "breaker app/10.0.0.1:80 open for 30s: 5 failures in a row (failure_threshold: 5, shop.yaml:12); "
-        "GET /pay 503 (5 times), the last in 12 ms, request 0af1; 2 of 3 endpoints left"
+        "GET /pay 503 (5 times), the last took 12 ms (request 0af1); 2 of 3 endpoints left"
     )
 
 
@@ -77,7 +77,7 @@ def test_a_share_of_failures() -> None:
     assert line == (
         "breaker app/10.0.0.1:80 open for 30s: 12 of 20 requests failed within 10s "
         "(error_rate: 60%, shop.yaml:13); "
-        "GET /pay 503 (11 times), GET /cart upstream-reset, the last in 12 ms, request 0af1"
+        "GET /pay 503 (11 times), GET /cart upstream-reset, the last took 12 ms (request 0af1)"
     )
 
 
@@ -151,7 +151,7 @@ def test_many_kinds_of_requests_are_cut_short() -> None:
     """Three are named, the rest are others."""
     evidence = [replace(ONE, path=f"/{n}") for n in (1, 2, 3, 4, 2)]
     line = sentence(moved(shift("failure_threshold", *evidence)))
-    assert "; GET /2 503 (2 times), GET /1 503, GET /3 503, others, the last in 12 ms" in line
+    assert "; GET /2 503 (2 times), GET /1 503, GET /3 503, others, the last took 12 ms" in line
 
 
 def test_one_request_needs_no_last() -> None:

@@ -43,6 +43,9 @@ class Endpoint:
     def leave(self) -> None:
         """Count nothing."""
 
+    def offer(self) -> None:
+        """Nobody waits."""
+
 
 class Stream:
     """As much of a stream as an exchange asks for."""

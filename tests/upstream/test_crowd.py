@@ -52,7 +52,11 @@ class Places:
 
     def leave(self) -> None:
         """Count back."""
-        self.crowd.leave()
+        self.crowd.in_flight -= 1
+
+    def offer(self) -> None:
+        """Give the place away."""
+        self.crowd.offer()
 
     def attempt(self) -> Attempt:
         """Begin an attempt."""
@@ -125,7 +129,6 @@ async def queue(nursery: trio.Nursery, *guests: Guest) -> None:
 
 
 def of(guests: list[Guest]) -> list[str]:
-    """Give the outcomes."""
     return [guest.outcome for guest in guests]
 
 
@@ -179,7 +182,7 @@ async def test_a_full_queue_refuses_at_once(autojump_clock: object) -> None:
             await places.crowd.wait(one_more.exchange, one_more.choose)
         fault = caught.value
         assert (fault.reason, fault.fields) == (UPSTREAM_FULL, [(b"retry-after", b"1")])
-        assert fault.detail == "app has 1 requests in flight, 2 wait already (max_pending)"
+        assert fault.detail == "app has 1 requests in flight, the queue is full (max_pending: 2)"
         assert (trio.current_time(), places.crowd.refused, places.crowd.waiting) == (0, 1, 2)
         assert one_more.asked == 0
         inside.end(guests[0].exchange, None, 0.0)
@@ -214,7 +217,7 @@ async def test_the_wait_ends_on_time(patience: float, autojump_clock: object) ->
         await places.crowd.wait(guest.exchange, guest.choose)
     assert trio.current_time() == patience
     assert (caught.value.reason, caught.value.fields) == (UPSTREAM_FULL, [(b"retry-after", b"1")])
-    assert caught.value.detail.endswith(f"no place came within {patience:g} s (pending_timeout)")
+    assert f"no place came within {patience:g} s" in caught.value.detail
     assert (places.crowd.waiting, places.crowd.refused, guest.asked) == (0, 1, 0)
     inside.end(guest.exchange, None, 0.0)
     places.check_empty()
@@ -456,9 +459,6 @@ async def test_a_client_that_leaves_while_it_waits_frees_its_turn(autojump_clock
         assert proxy.journal.faults == ["client-gone"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Attempt.end leaves the endpoint, and so serves the queue, before it is judged"
-)
 async def test_the_next_is_asked_when_the_last_has_been_judged(autojump_clock: object) -> None:
     """A probe that ends gives its lease back first: who waits behind it must not find the breaker busy."""
     breaker = BreakerPlan(failure_threshold=1, open_for=1.0, max_open_for=1.0, success_threshold=1)

@@ -96,8 +96,8 @@ class Crowd:
             if turn in self._turns:
                 self._turns.remove(turn)
         if turn.attempt is None:
-            late = f"no place came within {round(patience, 3):g} s (pending_timeout, or the time of the route)"
-            raise turn.fault or self._refusal(late)
+            late = f"no place came within {round(patience, 3):g} s"
+            raise turn.fault or self._refusal(f"{late} (pending_timeout, or the time of the route)")
         return turn.attempt
 
     def _refusal(self, why: str) -> Fault:

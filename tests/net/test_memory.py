@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,46 @@ def test_a_group_as_seen_from_inside_a_container(tmp_path: Path) -> None:
     assert tree(tmp_path, files).read() == 0.8
 
 
-@pytest.mark.parametrize("limit", ["max", "9223372036854771712", "0", "none"])
+@pytest.mark.parametrize(
+    "limit", ["max", "9223372036854771712", "1024000", "0", "-5", "none", "", "9" * 5000]
+)
 def test_without_a_limit_the_machine_counts(limit: str, tmp_path: Path) -> None:
     """What is not available."""
     assert tree(tmp_path, v2(limit, 700, 200)).read() == 0.75
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "share"), [("1000", "max", 0.9), ("1000", "2000", 0.9), ("8000", "1000", 0.5)]
+)
+def test_limits_of_enclosing_groups_count(outer: str, inner: str, share: float, tmp_path: Path) -> None:
+    """The fullest decides, wherever its limit is written."""
+    files = {**v2(outer, 900, 0, "/system.slice"), **v2(inner, 600, 100, "/system.slice/edge.service")}
+    assert tree(tmp_path, files).read() == share
+
+
+def test_a_path_that_leads_out_of_the_mount_is_not_followed(tmp_path: Path) -> None:
+    """The kernel writes one for a process whose group lies beside its namespace."""
+    elsewhere = {f"sys/x/{name}": "900\n" for name in ("memory.max", "memory.current")}
+    files = {**v2("1000", 400, 0, ""), **elsewhere, "proc/self/cgroup": "0::/../../x\n"}
+    assert tree(tmp_path, files).read() == 0.4
+
+
+@pytest.mark.parametrize("text", ["odd\n", "1:name=systemd:/\n", "7::/\n", "\n"])
+def test_lines_that_are_not_understood_are_passed_over(text: str, tmp_path: Path) -> None:
+    """Then there is no group, and the machine counts."""
+    assert tree(tmp_path, {**v2("1000", 400, 0, ""), "proc/self/cgroup": text}).read() == 0.75
+
+
+def test_the_machine_counts_where_groups_are_mixed(tmp_path: Path) -> None:
+    """Version 2 without memory beside version 1: its line is there, its files are not."""
+    folder = "sys/fs/cgroup/memory"
+    files = {
+        "proc/self/cgroup": "3:cpu:/\nodd\n2:memory:/\n0::/\n",
+        "proc/meminfo": MEMINFO,
+        f"{folder}/memory.limit_in_bytes": "9223372036854771712\n",
+        f"{folder}/memory.usage_in_bytes": "1000\n",
+    }
+    assert tree(tmp_path, files).read() == 0.75
 
 
 def test_the_older_version_of_groups(tmp_path: Path) -> None:
@@ -69,11 +106,47 @@ def test_where_nobody_says_it_is_unknown(text: str, tmp_path: Path) -> None:
     assert Gauge(tmp_path / "nothing").read() is None
 
 
+def test_more_than_all_cannot_be_free(tmp_path: Path) -> None:
+    """Where the machine is only pretended, numbers need not fit."""
+    assert tree(tmp_path, {"proc/meminfo": "MemTotal: 10 kB\nMemAvailable: 11 kB\n"}).read() == 0
+
+
 def test_files_that_vanish_are_no_error(tmp_path: Path) -> None:
     """A group may be moved while we run."""
     gauge = tree(tmp_path, v2("1000", 700, 200))
     (tmp_path / "sys/fs/cgroup/app/memory.current").unlink()
     assert gauge.read() == 0.75
+
+
+def test_what_must_not_be_read_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox may close the door at any time: what is left to read counts, at last nothing."""
+    gauge = tree(tmp_path, v2("1000", 700, 200))
+    closed = "cgroup"
+    read_text, stat = Path.read_text, Path.stat
+
+    def guarded(real: Callable[..., object]) -> Callable[..., object]:
+        def access(path: Path, *args: object, **kinds: object) -> object:
+            if closed in str(path):
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, *args, **kinds)
+
+        return access
+
+    monkeypatch.setattr(Path, "read_text", guarded(read_text))
+    monkeypatch.setattr(Path, "stat", guarded(stat))
+    assert gauge.read() == 0.75
+    assert Gauge(tmp_path).read() == 0.75
+    closed = "proc"
+    assert Gauge(tmp_path).read() is None
+
+
+def test_bytes_that_are_no_text_are_no_error(tmp_path: Path) -> None:
+    """Names of groups are any bytes."""
+    gauge = tree(tmp_path, v2("1000", 700, 200))
+    (tmp_path / "proc/self/cgroup").write_bytes(b"0::/\xff\x00\n")
+    (tmp_path / "sys/fs/cgroup/app/memory.stat").write_bytes(b"\xff\xfe\ninactive_file 200\n")
+    assert Gauge(tmp_path).read() == 0.75
+    assert gauge.read() == 0.5
 
 
 def test_this_machine_has_memory() -> None:

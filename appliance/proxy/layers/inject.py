@@ -33,17 +33,24 @@ def inject(plan: InjectPlan, name: str, chance: Random, sleep: Sleep) -> Layer:
     def wrap(inner: Service) -> Service:
         async def serve(exchange: Exchange) -> Response:
             late = plan.delay_share > chance.random()
-            if late:
-                exchange.note(delayed)
-                exchange.stream.watch_hangup(exchange)
+            if not late:
+                return await pass_on(exchange)
+            exchange.note(delayed)
+            exchange.stream.watch_hangup(exchange)
+            try:
                 await sleep(exchange, plan.delay)
+                response = await pass_on(exchange)
+            except Fault as fault:  # perhaps for want of the time that the drill took
+                fault.fields = [*fault.fields, mark]
+                raise
+            response.headers.append(mark)
+            return response
+
+        async def pass_on(exchange: Exchange) -> Response:
             if plan.abort_share > chance.random():
                 exchange.note(aborted)
                 raise Fault(reason, aborted)
-            response = await inner(exchange)
-            if late:
-                response.headers.append(mark)
-            return response
+            return await inner(exchange)
 
         return serve
 

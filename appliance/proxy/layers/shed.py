@@ -30,7 +30,7 @@ class Pressure:
 
     def update(self, share: float | None) -> str:
         """Take the used share of memory, None if it is unknown; give a sentence if the level changes."""
-        self.share = share or 0.0
+        self.share = 0.0 if share is None else share
         level = 0
         for number, mark in enumerate((self._plan.soft, self._plan.hard), 1):
             if self.share >= (mark - _SLACK if self.level >= number else mark):
@@ -38,7 +38,8 @@ class Pressure:
         if level == self.level:
             return ""
         self.level = level
-        return f"memory is {self.share:.0%} full: {_WORDS[level]}"
+        state = "nobody says how full memory is" if share is None else f"memory is {share:.0%} full"
+        return f"{state}: {_WORDS[level]}"
 
 
 def shed(pressure: Pressure) -> Layer:

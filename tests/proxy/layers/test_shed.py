@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.config.plan_policy import MemoryPlan
 from appliance.proxy.layers.shed import Pressure
@@ -30,12 +32,39 @@ def test_levels_are_left_a_little_below(shares: tuple[float | None, ...], levels
         assert bool(said) == (before != level)
 
 
+@given(
+    marks=st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)).map(sorted),
+    shares=st.lists(st.none() | st.floats(0, 1.2), max_size=40),
+)
+def test_levels_by_their_rules(marks: list[float], shares: list[float | None]) -> None:
+    """From its mark on a level is reached; two hundredths below it is left; between, nothing changes."""
+    pressure = Pressure(MemoryPlan(*marks))
+    for share in shares:
+        before, said = pressure.level, pressure.update(share)
+        level = pressure.level
+        assert bool(said) == (level != before)
+        if share is None:
+            assert level == 0
+            continue
+        for number, mark in enumerate(marks, 1):
+            if share >= mark:
+                assert level >= number
+            elif share < mark - 0.02:
+                assert level < number
+            else:
+                assert (level >= number) == (before >= number)
+
+
 def test_changes_are_told() -> None:
     """With the share and what follows from it."""
     pressure = Pressure(MemoryPlan())
     assert pressure.update(0.85) == "memory is 85% full: kept-alive connections end"
     assert pressure.update(0.95) == "memory is 95% full: new requests get 503"
     assert pressure.update(0.5) == "memory is 50% full: normal again"
+    assert pressure.update(0.9) != "" == pressure.update(0.9)
+    assert pressure.update(0.0) == "memory is 0% full: normal again"
+    assert pressure.update(0.9)
+    assert pressure.update(None) == "nobody says how full memory is: normal again"
 
 
 async def test_soft_ends_connections_and_hard_refuses(autojump_clock: object) -> None:

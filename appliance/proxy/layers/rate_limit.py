@@ -2,17 +2,23 @@
 
 The one of the whole proxy stands above routing, so that a refused request costs next to nothing; one of a
 route stands first in the route's own stack. A refusal says when to come back (Retry-After), and every answer
-of a limit that refuses says how much is left, in the fields of draft-ietf-httpapi-ratelimit-headers. In
+of a limit that refuses says how much is left, in the fields of draft-ietf-httpapi-ratelimit-headers-10: of
+the burst (``q``, which is earned in ``w`` seconds) so much is left (``r``), and after ``t`` seconds there is
+more. On a refusal ``t`` is the time of Retry-After, for the draft wants neither before the other. In
 ``shadow`` mode requests are counted and nobody is refused.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import lru_cache
+from hashlib import blake2b
 from math import ceil
 
 from appliance.config.plan_policy import RateLimitPlan
+from appliance.config.secrets import is_secret_name
 from appliance.model.exchange import Exchange
 from appliance.model.fault import RATE_LIMITED, Fault
 from appliance.model.headers import Headers, get_all
@@ -23,7 +29,8 @@ from appliance.model.units import format_rate
 from appliance.policy.bucket import Buckets
 from appliance.policy.offenders import Offenders
 
-_LONGEST_KEY = 256  # bytes of a header's value that tell keys apart
+_LONGEST_KEY = 64  # bytes of a header's value; of a longer one its digest tells it apart
+_SALT = os.urandom(16)  # so that nobody can look a digest up
 
 
 class Limit:
@@ -61,55 +68,81 @@ class Limit:
 def rate_limit(limit: Limit, now: Callable[[], float]) -> Layer:
     """Give the layer that asks ``limit`` before anything else."""
     plan, take, key_of = limit.plan, limit.take, _key_of(limit.plan.key)
-    enforced = plan.mode == "enforce"
     about = f"the limit of {limit.name}: {format_rate(plan.rate)}, burst {plan.burst}, by {plan.key}"
     reason = replace(RATE_LIMITED, status=plan.status)
-    policy = (
-        b"ratelimit-policy",
-        f'"{limit.name}";q={plan.burst};w={max(1, ceil(plan.burst / plan.rate))}'.encode(),
-    )
-    name = limit.name.encode()
+    fields = _fields(limit)
 
-    def fields(key: Hashable, moment: int) -> Headers:
-        left = limit.buckets.left(key, moment)
-        full = -(-limit.buckets.full_after(key, moment) // 1_000_000)
-        return [policy, (b"ratelimit", b'"%b";r=%d;t=%d' % (name, left, full))]
-
-    def wrap(inner: Service) -> Service:
+    def enforce(inner: Service) -> Service:
         async def serve(exchange: Exchange) -> Response:
             key = key_of(exchange)
-            moment = int(now() * 1e6)
+            moment = round(now() * 1e6)
             wait = take(key, moment)
-            if not wait:
-                if not enforced:
-                    return await inner(exchange)
-                try:
-                    response = await inner(exchange)
-                except Fault as fault:
-                    fault.fields = [*fault.fields, *fields(key, int(now() * 1e6))]
-                    raise
-                response.headers += fields(key, int(now() * 1e6))
-                return response
-            if not enforced:
-                exchange.note(f"over {about} (shadow)")
-                return await inner(exchange)
-            seconds = -(-wait // 1_000_000)
-            told: Headers = [(b"retry-after", b"%d" % seconds), *fields(key, moment)]
-            raise Fault(reason, f"over {about}", told)
+            if wait:
+                told = fields(key, moment)
+                told.append((b"retry-after", b"%d" % -(-wait // 1_000_000)))
+                raise Fault(reason, f"over {about}", told)
+            try:
+                response = await inner(exchange)
+            except Fault as fault:
+                fault.fields = [*fault.fields, *fields(key, round(now() * 1e6))]
+                raise
+            response.headers += fields(key, round(now() * 1e6))
+            return response
 
         return serve
 
-    return wrap
+    def watch(inner: Service) -> Service:
+        async def serve(exchange: Exchange) -> Response:
+            if take(key_of(exchange), round(now() * 1e6)):
+                exchange.note(f"over {about} (shadow)")
+            return await inner(exchange)
+
+        return serve
+
+    return enforce if plan.mode == "enforce" else watch
+
+
+def _fields(limit: Limit) -> Callable[[Hashable, int], Headers]:
+    """Give what tells, in two fields, how a key stands with ``limit`` at a moment (microseconds)."""
+    plan, full_after, name = limit.plan, limit.buckets.full_after, limit.name.encode()
+    interval = max(1, round(1e6 / plan.rate))  # of one token, as the buckets reckon
+    window = max(1, ceil(plan.burst / plan.rate))
+    policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, plan.burst, window))
+
+    @lru_cache(maxsize=1024)
+    def state(left: int, seconds: int) -> tuple[bytes, bytes]:
+        return b"ratelimit", b'"%b";r=%d;t=%d' % (name, left, seconds)
+
+    def fields(key: Hashable, moment: int) -> Headers:
+        full = full_after(key, moment)
+        taken = -(-full // interval)
+        more = full - (taken - 1) * interval if taken else 0
+        return [policy, state(plan.burst - taken, -(-more // 1_000_000))]
+
+    return fields
 
 
 def _key_of(selector: str) -> Callable[[Exchange], Hashable]:
-    """Give what tells buckets apart, for ``client_ip``, ``route``, ``host`` or ``header:NAME``."""
-    kind, _, text = selector.partition(":")
+    """Give what tells buckets apart, for ``client_ip``, ``route``, ``host`` or ``header:NAME``.
+
+    Who has no such header shares a bucket with who has it empty.
+    """
+    kind, _, name = selector.partition(":")
     if kind == "client_ip":
         return lambda exchange: network_of(exchange.client)
     if kind == "route":
         return lambda exchange: exchange.route
     if kind == "host":
         return lambda exchange: hostname(exchange.request.authority)
-    name = text.lower().encode()
-    return lambda exchange: b", ".join(get_all(exchange.request.headers, name))[:_LONGEST_KEY]
+    raw, secret = name.lower().encode(), is_secret_name(name)
+
+    def value(exchange: Exchange) -> bytes:
+        text = b", ".join(get_all(exchange.request.headers, raw))
+        return _digest(text) if len(text) > _LONGEST_KEY or (secret and text) else text
+
+    return value
+
+
+def _digest(text: bytes) -> bytes:
+    """Give a short name for a value that is secret or long; it is another one in every process."""
+    return b"#" + blake2b(text, digest_size=12, key=_SALT).hexdigest().encode()

@@ -123,14 +123,11 @@ class Deadlines(Deaf):
     def _after(self, index: int, deadline: int, moment: int) -> int:
         """Give the item's first deadline after ``moment``, whole cycles and spaces at a time."""
         whole, rest = divmod(moment - deadline, _CYCLE)
-        space = self._space[index]
-        steps = rest // space
-        deadline += whole * _CYCLE + steps * space
+        steps = rest // self._space[index] + 1
+        deadline += whole * _CYCLE + steps * self._space[index]
         count = self._count[index] + steps
         if count >= self._round[index]:
+            deadline += _CYCLE - self._round[index] * self._space[index]
             count -= self._round[index]
-            deadline += _CYCLE - self._round[index] * space
         self._count[index] = count
-        while deadline <= moment:
-            deadline = self._next(index, deadline)
         return deadline

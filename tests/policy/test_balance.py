@@ -289,6 +289,17 @@ def test_every_policy_of_a_profile_can_be_made() -> None:
         make("by_mood", [], Random(0))
 
 
+@pytest.mark.parametrize("kind", ["round_robin", "weighted", "ewma"])
+def test_what_a_policy_knows_goes_to_the_next_list(kind: str) -> None:
+    """By name: here that the first had its turn, or was slow."""
+    old = make(kind, things([1, 1]), Random(0))
+    for index, seconds in enumerate((3.0, 0.1)):
+        old.heard(index, seconds, False, 1.0)
+    assert kind == "ewma" or old.pick() == 0
+    for seed in range(5):
+        assert make(kind, things([1, 1]), Random(seed), old).pick(None, b"", 1.0) == 1
+
+
 def test_a_policy_of_another_kind_hands_nothing_on() -> None:
     """When an operator changes the policy, the new one begins afresh."""
     for before in BALANCE:

@@ -163,6 +163,19 @@ def test_a_failure_counts_ten_times_the_cost_of_a_good_answer_if_that_is_more() 
     assert policy.reading(1, 1.0) == PENALTY_RATIO * 4.0 * 7
 
 
+def test_the_typical_answer_is_an_average_and_goes_to_the_next_list() -> None:
+    """One slow answer does not make a typical one, and a new list does not begin without any."""
+    items = things([1, 1])
+    policy = PeakEwma(items, Random(0))
+    policy.heard(0, 0.2, False, 1.0)
+    policy.heard(0, 4.0, False, 1.0)
+    new = PeakEwma(items, Random(0), policy)
+    new.heard(0, 9.0, False, 1.0)
+    for each in (policy, new):
+        each.heard(1, 0.001, True, 1.0)
+        assert each.reading(1, 1.0) == pytest.approx(PENALTY_RATIO * 0.2)
+
+
 def test_a_new_one_is_tried_soon_and_not_flooded() -> None:
     """Among ten it is found within 50 requests, and gets one until it has answered."""
     world = traffic([1] * 10)

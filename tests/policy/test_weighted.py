@@ -50,6 +50,18 @@ def test_any_run_of_a_cycle_has_each_item_its_weight_times(weights: list[int], s
     assert Counter(policy.pick() for _ in range(2 * cycle(weights))) == parts(weights) + parts(weights)
 
 
+@pytest.mark.parametrize("out", [None, 0, 1, 2])
+def test_weights_that_divide_nothing_are_exact_too(out: int | None) -> None:
+    """Their spaces are rounded, and so in danger of drifting: every run is checked, after an absence too."""
+    weights = [17, 1, 19, 51]
+    policy = Deadlines(things(weights))
+    for _ in range(100):
+        policy.pick(lambda index: index != out)
+    order = [policy.pick() for _ in range(6 * cycle(weights))]
+    for begin in range(5 * cycle(weights)):
+        assert Counter(order[begin : begin + cycle(weights)]) == parts(weights)
+
+
 def test_great_weights_are_exact_too() -> None:
     """Over a whole cycle of 200,003 picks, however fine the spaces are."""
     weights = [100_000, 99_999, 4]
@@ -160,6 +172,20 @@ def test_a_weight_that_grows_in_many_steps_starves_nobody() -> None:
         expected += items[2].weight / (2000 + items[2].weight)
     assert abs(found[2] - expected) < 0.02 * expected
     assert abs(found[0] - found[1]) < 0.02 * found[0]
+
+
+def test_and_nobody_while_one_is_out() -> None:
+    """The same with an item that is never usable: time goes on for the others."""
+    items = things([10_000, 1000, 1000])
+    policy = Deadlines(items)
+    found: Counter[int | None] = Counter()
+    expected = 0.0
+    for step in range(3000):
+        items[2].weight = 100 + step % 900
+        policy.reweigh()
+        found[policy.pick({1, 2}.__contains__)] += 1
+        expected += items[2].weight / (1000 + items[2].weight)
+    assert abs(found[2] - expected) < 0.02 * expected
 
 
 def test_weights_that_did_not_change_change_nothing() -> None:

@@ -121,7 +121,7 @@ def test_files_that_vanish_are_no_error(tmp_path: Path) -> None:
 def test_what_must_not_be_read_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sandbox may close the door at any time: what is left to read counts, at last nothing."""
     gauge = tree(tmp_path, v2("1000", 700, 200))
-    closed = "cgroup"
+    closed = "sys/fs/cgroup"
     read_text, stat = Path.read_text, Path.stat
 
     def guarded(real: Callable[..., object]) -> Callable[..., object]:

@@ -171,7 +171,7 @@ def test_the_typical_answer_is_an_average_and_goes_to_the_next_list() -> None:
     policy.heard(0, 4.0, False, 1.0)
     new = PeakEwma(items, Random(0), policy)
     new.heard(0, 9.0, False, 1.0)
-    for each in (policy, new):
+    for each in (new, policy):
         each.heard(1, 0.001, True, 1.0)
         assert each.reading(1, 1.0) == pytest.approx(PENALTY_RATIO * 0.2)
 

@@ -140,10 +140,11 @@ class H1Client:
         self._answered = True
         framing = frame_response(head.status, request.method, head.minor, head.headers)
         self._keep = framing.keep
-        if framing.length == 0:
-            return Response(head.status, framing.headers, NO_BODY, head.reason)
-        self.body = answer = body_of(framing.length, self.inbox, self._rules)
-        return Response(head.status, framing.headers, answer, head.reason)
+        answer: Body = NO_BODY
+        if framing.length != 0:
+            answer = self.body = body_of(framing.length, self.inbox, self._rules)
+        response = attempt.response = Response(head.status, framing.headers, answer, head.reason)
+        return response
 
     async def stop_upload(self) -> None:
         """End the task that still sends the request's body, if there is one: another may then read it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from math import inf
 from typing import Any, Protocol
 
@@ -57,7 +57,7 @@ class Connection(Protocol):
     """A connection of an upstream, held for one attempt."""
 
     async def send(self, exchange: Exchange, attempt: Attempt) -> Response:
-        """Send the exchange's request and give the response head with its body still to be read."""
+        """Send the request; give the response, its body still to be read, to attempt and caller."""
 
     async def stop_upload(self) -> None:
         """End the task that still sends the request's body, if there is one: another may then read it."""
@@ -66,19 +66,28 @@ class Connection(Protocol):
         """Go back to the pool if another request can be served, else close; sync, once a lease."""
 
 
-class Endpoint(Protocol):
-    """One server of an upstream."""
+class Crowd(Protocol):
+    """The requests of one upstream: in flight, and in turn for a place."""
 
-    name: str
+    in_flight: int
 
-    def enter(self) -> None:
-        """Count one more attempt in flight."""
-
-    def leave(self) -> None:
-        """Count one attempt less."""
+    @property
+    def turns(self) -> Sized:
+        """Who waits."""
 
     def offer(self) -> None:
         """Give a place that has become free to whoever waits for it."""
+
+
+class Endpoint(Protocol):
+    """One server of an upstream; what is in flight there counts in the upstream's crowd, too."""
+
+    name: str
+    in_flight: int
+
+    @property
+    def crowd(self) -> Crowd:
+        """Who shares the upstream."""
 
     def lease_nowait(self, attempt: Attempt) -> Connection | None:
         """Give the attempt an idle connection that is alive; None when there is none."""
@@ -130,7 +139,8 @@ class Attempt:
         self.ended = False
         self.response: Response | None = None
         self.fault: Fault | None = None
-        endpoint.enter()
+        endpoint.in_flight += 1
+        endpoint.crowd.in_flight += 1
 
     def end(self, exchange: Exchange, fault: Fault | None, now: float) -> None:
         """Hand the connection back, leave the endpoint's count, be judged: at the first call only."""
@@ -140,10 +150,14 @@ class Attempt:
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.release()
-        self.endpoint.leave()
+        endpoint = self.endpoint
+        crowd = endpoint.crowd
+        endpoint.in_flight -= 1
+        crowd.in_flight -= 1
         if self.guard is not None:
             self.guard.ended(self, exchange, fault, now)
-        self.endpoint.offer()  # only now: whoever waits must see what the breaker has made of this one
+        if crowd.turns:
+            crowd.offer()  # only now: whoever waits must see what the breaker has made of this one
 
 
 class Exchange:

@@ -55,7 +55,7 @@ class Verdict(Enum):
     NEUTRAL = "neutral"
 
 
-_OK: Final = Verdict.OK
+OK: Final = Verdict.OK
 _CLOSED: Final = State.CLOSED
 
 Rule = Literal["failure_threshold", "error_rate", "open_for", "success_threshold", "probe"]
@@ -184,7 +184,7 @@ class Breaker:
 
     def settle(self, ticket: int, verdict: Verdict, now: float, evidence: Any = None) -> None:
         """Tell how a request ended; ``evidence`` is kept with failures for whoever asks why it opened."""
-        if verdict is _OK and ticket == self._closed_ticket and self.state is _CLOSED:
+        if verdict is OK and ticket == self._closed_ticket and self.state is _CLOSED:
             self.run = 0
             window = self._window
             if now < window.until:

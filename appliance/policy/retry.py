@@ -73,7 +73,11 @@ class Budget:
 
     def deposit(self, now: float) -> None:
         """Count one request that is no retry."""
-        self._window.add(False, now)
+        window = self._window
+        if now < window.until:
+            window.total += 1
+        else:
+            window.add(False, now)
 
     def withdraw(self, now: float) -> bool:
         """Take one retry; False if there is none left."""

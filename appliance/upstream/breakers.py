@@ -18,7 +18,7 @@ from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import Fault
 from appliance.model.headers import get
 from appliance.model.message import Response
-from appliance.policy.breaker import Breaker, Shift, State, Verdict
+from appliance.policy.breaker import OK, Breaker, Shift, State, Verdict
 from appliance.policy.verdict import UNKNOWN, of_fault, of_grpc, of_status
 
 LONG = 64 * 1024  # bytes of an answer, from which on a probe does not keep its place until the end
@@ -61,17 +61,23 @@ class BreakerShift:
 class Fuse:
     """A breaker under its name and rules: the Guard of the attempts that it admits."""
 
-    __slots__ = ("breaker", "name", "rules")
+    __slots__ = ("_fine", "breaker", "name", "rules")
 
     def __init__(
         self, name: str, rules: BreakerPlan, now: float, moved: Callable[[Fuse, Shift], None]
     ) -> None:
         self.name = name
         self.rules = rules
+        self._fine = frozenset(range(200, 400)) - rules.failures.statuses
         self.breaker = Breaker(rules, now, lambda shift: moved(self, shift))
 
     def ended(self, attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> None:
         """Settle the ticket of an attempt by how it ended."""
+        response = attempt.response
+        well = fault is None and response is not None and response.status in self._fine
+        if well and (exchange.request.method != b"POST" or not exchange.grpc):
+            self.breaker.settle(attempt.ticket, OK, now)
+            return
         verdict = self._judge(attempt, exchange, fault)
         evidence = None
         if verdict is Verdict.FAIL or verdict is Verdict.OVERLOAD:
@@ -101,9 +107,12 @@ class Fuse:
 
 
 class Fuses:
-    """The breakers of one set of rules, made as endpoints are asked for; none at all without rules."""
+    """The breakers of one set of rules, made as endpoints are asked for; none at all without rules.
 
-    __slots__ = ("_moved", "_name", "_now", "_of", "_shared", "rules")
+    ``known`` are those that there are, by the names of endpoints.
+    """
+
+    __slots__ = ("_moved", "_name", "_now", "_shared", "known", "rules")
 
     def __init__(
         self,
@@ -117,21 +126,21 @@ class Fuses:
         self._name = name
         self._now = now
         self._moved = partial(moved, self)
-        self._of: dict[str, Fuse] = {}
+        self.known: dict[str, Fuse] = {}
         self._shared: Fuse | None = None
 
     def of(self, endpoint: str) -> Fuse | None:
         """Give the breaker of the endpoint with this name."""
-        fuse = self._of.get(endpoint)
+        fuse = self.known.get(endpoint)
         return fuse if fuse is not None else self._make(endpoint)
 
     def all(self) -> list[Fuse]:
         """Give every breaker that has been asked for, each once."""
-        return list(dict.fromkeys(self._of.values()))
+        return list(dict.fromkeys(self.known.values()))
 
     def forget(self, endpoint: str) -> None:
         """Drop the breaker of an endpoint that is gone."""
-        self._of.pop(endpoint, None)
+        self.known.pop(endpoint, None)
 
     def _make(self, endpoint: str) -> Fuse | None:
         rules = self.rules
@@ -143,7 +152,7 @@ class Fuses:
             fuse = Fuse(name, rules, self._now(), self._moved)
             if rules.scope == "upstream":
                 self._shared = fuse
-        self._of[endpoint] = fuse
+        self.known[endpoint] = fuse
         return fuse
 
 

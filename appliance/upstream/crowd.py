@@ -38,30 +38,30 @@ class _Turn:
 
 
 class Crowd:
-    """The requests of one upstream: in flight and waiting; ``refused`` counts those sent away."""
+    """The requests of one upstream: in flight and waiting (``turns``); ``refused`` counts those sent away."""
 
-    __slots__ = ("_name", "_turns", "in_flight", "limits", "refused")
+    __slots__ = ("_name", "in_flight", "limits", "refused", "turns")
 
     def __init__(self, name: str, limits: UpstreamLimits) -> None:
         self.limits = limits
         self.in_flight = 0
         self.refused = 0
         self._name = name
-        self._turns: list[_Turn] = []
+        self.turns: list[_Turn] = []
 
     @property
     def waiting(self) -> int:
         """How many wait for a place."""
-        return len(self._turns)
+        return len(self.turns)
 
     @property
     def full(self) -> bool:
         """Say whether a newcomer has to wait."""
-        return self.in_flight >= self.limits.max_requests or bool(self._turns)
+        return self.in_flight >= self.limits.max_requests or bool(self.turns)
 
     def offer(self) -> None:
         """Let all choose that wait, in the order of arrival, while there is a place."""
-        for turn in list(self._turns):
+        for turn in list(self.turns):
             if self.in_flight >= self.limits.max_requests:
                 return
             try:
@@ -69,7 +69,7 @@ class Crowd:
             except Fault as fault:
                 turn.fault = fault
             if turn.attempt is not None or turn.fault is not None:
-                self._turns.remove(turn)
+                self.turns.remove(turn)
                 turn.event.set()
 
     async def wait(self, exchange: Exchange, choose: Choose) -> Attempt:
@@ -79,10 +79,10 @@ class Crowd:
         or the exchange's own.
         """
         limits = self.limits
-        if len(self._turns) >= limits.max_pending:
+        if len(self.turns) >= limits.max_pending:
             raise self._refusal(f"the queue is full (max_pending: {limits.max_pending})")
         turn = _Turn(choose)
-        self._turns.append(turn)
+        self.turns.append(turn)
         patience = min(limits.pending_timeout, exchange.response_due - trio.current_time())
         try:
             self.offer()
@@ -93,8 +93,8 @@ class Crowd:
                 turn.attempt.end(exchange, exchange.fault, turn.attempt.began)
             raise
         finally:
-            if turn in self._turns:
-                self._turns.remove(turn)
+            if turn in self.turns:
+                self.turns.remove(turn)
         if turn.attempt is None:
             late = f"no place came within {round(patience, 3):g} s"
             raise turn.fault or self._refusal(f"{late} (pending_timeout, or the time of the route)")

@@ -30,10 +30,10 @@ class Endpoint:
 
     __slots__ = (
         "_closed",
-        "_crowd",
         "_dial",
         "_timeouts",
         "address",
+        "crowd",
         "drained",
         "full_weight",
         "health",
@@ -61,7 +61,7 @@ class Endpoint:
         self.health: Health | None = None
         self.idle: list[H1Client] = []
         self.host = _host((source or plan).address)
-        self._crowd = crowd
+        self.crowd = crowd
         self._timeouts = timeouts
         self._dial = dial
         self._closed = False
@@ -70,20 +70,6 @@ class Endpoint:
     def available(self) -> bool:
         """Say whether it may have new requests, as far as operators and checks are concerned."""
         return not self.drained and (self.health is None or self.health.healthy)
-
-    def enter(self) -> None:
-        """Count one more attempt in flight."""
-        self.in_flight += 1
-        self._crowd.in_flight += 1
-
-    def leave(self) -> None:
-        """Count one attempt less."""
-        self.in_flight -= 1
-        self._crowd.in_flight -= 1
-
-    def offer(self) -> None:
-        """Give a place that has become free to whoever waits for it."""
-        self._crowd.offer()
 
     def lease_nowait(self, attempt: Attempt) -> H1Client | None:
         """Give the attempt an idle connection that is alive; None when there is none."""

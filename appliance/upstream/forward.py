@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from appliance.model.exchange import Attempt, Connection, Exchange
+from collections.abc import Awaitable
+
+from appliance.model.exchange import Attempt, Exchange
 from appliance.model.message import Response
 
 from .waiting import interruptible
 
 
-async def forward(exchange: Exchange) -> Response:
-    """Send the exchange to the endpoint of its attempt; raises Fault."""
+def forward(exchange: Exchange) -> Awaitable[Response]:
+    """Send the exchange to the endpoint of its attempt; raises Fault, at once or when awaited."""
     attempt = exchange.attempt
     if attempt is None:
         raise RuntimeError("forward stands below balance, which begins the attempt")
@@ -17,14 +19,11 @@ async def forward(exchange: Exchange) -> Response:
     if exchange.fault is not None:
         raise exchange.fault
     connection = None if exchange.fresh else attempt.endpoint.lease_nowait(attempt)
-    if connection is None:
-        connection = await _open(exchange, attempt)
-    attempt.response = response = await connection.send(exchange, attempt)
-    return response
+    return _open(exchange, attempt) if connection is None else connection.send(exchange, attempt)
 
 
-async def _open(exchange: Exchange, attempt: Attempt) -> Connection:
-    """Open a connection; a client that leaves meanwhile, or a time that is over, ends the wait at once."""
+async def _open(exchange: Exchange, attempt: Attempt) -> Response:
+    """Open a connection first; a client that leaves meanwhile, or a time that is over, ends that wait."""
     with interruptible(exchange):
-        return await attempt.endpoint.open(attempt, exchange.response_due - attempt.began)
-    raise RuntimeError("unreachable: a wait without a limit ends with a connection or a fault")
+        connection = await attempt.endpoint.open(attempt, exchange.response_due - attempt.began)
+    return await connection.send(exchange, attempt)

@@ -58,13 +58,16 @@ class Target:
     def _among(self, key: bytes, tried: Collection[object], now: float) -> Attempt | None:
         endpoints = self.cluster.endpoints
         room = self.cluster.plan.limits.max_connections
-        fuses = self.fuses.of
+        fuses, known = self.fuses.of, self.fuses.known
 
         def usable(index: int) -> bool:
             endpoint = endpoints[index]
-            if endpoint.in_flight >= room or not endpoint.available or endpoint in tried:
+            health = endpoint.health
+            if endpoint.in_flight >= room or endpoint.drained or (health is not None and not health.healthy):
                 return False
-            fuse = fuses(endpoint.name)
+            if tried and endpoint in tried:
+                return False
+            fuse = known.get(endpoint.name) or fuses(endpoint.name)
             return fuse is None or fuse.breaker.ready(now)
 
         while True:
@@ -72,7 +75,7 @@ class Target:
             if index is None:
                 return None
             endpoint = endpoints[index]
-            fuse = fuses(endpoint.name)
+            fuse = known.get(endpoint.name) or fuses(endpoint.name)
             if fuse is None:
                 return Attempt(endpoint, now)
             ticket = fuse.breaker.admit(now)

@@ -48,18 +48,17 @@ class Connection:
         self.released += 1
 
 
+class Nobody:
+    """A crowd in which nobody waits."""
+
+    in_flight = 0
+    turns = ()
+
+
 class Endpoint:
     name = "e"
     in_flight = 0
-
-    def enter(self) -> None:
-        self.in_flight += 1
-
-    def leave(self) -> None:
-        self.in_flight -= 1
-
-    def offer(self) -> None:
-        """Nobody waits."""
+    crowd = Nobody()
 
     async def open(self, attempt: Attempt) -> Connection:
         raise NotImplementedError

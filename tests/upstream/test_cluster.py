@@ -10,6 +10,7 @@ import pytest
 from appliance.config.plan import Destination, EndpointPlan, UpstreamPlan
 from appliance.config.plan_policy import BreakerPlan
 from appliance.model.address import Address
+from appliance.model.exchange import Attempt
 from appliance.policy.breaker import State, Verdict
 from appliance.upstream.breakers import BreakerShift, Look
 from appliance.upstream.cluster import Cluster
@@ -45,7 +46,7 @@ def chosen(cluster: Cluster, count: int, now: float = 0.0) -> Counter[str]:
         attempt = target.choose(b"", (), now)
         assert attempt is not None
         names.append(attempt.endpoint.name)
-        attempt.endpoint.leave()
+        attempt.end(None, None, now)
     return Counter(names)
 
 
@@ -171,7 +172,7 @@ def test_a_move_tells_what_the_endpoints_looked_like() -> None:
     rules = BreakerPlan(failure_threshold=1)
     cluster, _, moves = made(replace(upstream("app", "a:1", "b:1"), breaker=rules))
     cluster.endpoints[1].drained = True
-    cluster.endpoints[1].enter()
+    Attempt(cluster.endpoints[1], 0.0)
     breaker = cluster.fuses.of("a:1").breaker
     breaker.settle(breaker.admit(0.0), Verdict.FAIL, 0.0)
     (move,) = moves

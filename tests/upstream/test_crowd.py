@@ -38,6 +38,7 @@ class Places:
     """A crowd with the one endpoint that counts in it, as a real one does."""
 
     name = "10.0.0.1:80"
+    in_flight = 0
 
     def __init__(self, places: int = 1, pending: int = 10, patience: float = PATIENCE) -> None:
         limits = UpstreamLimits(max_requests=places, max_pending=pending, pending_timeout=patience)
@@ -45,23 +46,11 @@ class Places:
         self.most = 0
         self.begun: list[Attempt] = []
 
-    def enter(self) -> None:
-        """Count, and remember the greatest crowd."""
-        self.crowd.in_flight += 1
-        self.most = max(self.most, self.crowd.in_flight)
-
-    def leave(self) -> None:
-        """Count back."""
-        self.crowd.in_flight -= 1
-
-    def offer(self) -> None:
-        """Give the place away."""
-        self.crowd.offer()
-
     def attempt(self) -> Attempt:
-        """Begin an attempt."""
+        """Begin an attempt, and remember the greatest crowd."""
         attempt = Attempt(self, trio.current_time())
         self.begun.append(attempt)
+        self.most = max(self.most, self.crowd.in_flight)
         return attempt
 
     def fill(self) -> list[Attempt]:

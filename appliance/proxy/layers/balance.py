@@ -5,9 +5,10 @@ Innermost but for sending, so that every further try chooses anew.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from math import inf
 
-from appliance.model.exchange import Exchange
+from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import Fault, Side
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
@@ -26,20 +27,30 @@ def balance(target: Target) -> Layer:
     hashed = None if plan.hash_on is None else key_of(plan.hash_on)
 
     def wrap(inner: Service) -> Service:
-        async def serve(exchange: Exchange) -> Response:
+        def serve(exchange: Exchange) -> Awaitable[Response]:
             exchange.upstream = cluster.name
             began = now()
             if exchange.response_due == inf and exchange.request.body.at_hand():
                 exchange.response_due = began + exchange.response_limit
             key = b"" if hashed is None else hashed(exchange)
-            attempt = None if crowd.full else target.choose(key, exchange.tried, began)
-            if attempt is None:
-                exchange.stream.watch_hangup(exchange)
-                attempt = await crowd.wait(exchange, lambda: target.choose(key, exchange.tried, now()))
+            if not crowd.turns and crowd.in_flight < crowd.limits.max_requests:
+                attempt = target.choose(key, exchange.tried, began)
+                if attempt is not None:
+                    exchange.attempt = attempt
+                    exchange.tries += 1
+                    return probe(exchange, attempt) if attempt.ticket & _PROBE else inner(exchange)
+            return wait(exchange, key)
+
+        async def wait(exchange: Exchange, key: bytes) -> Response:
+            exchange.stream.watch_hangup(exchange)
+            attempt = await crowd.wait(exchange, lambda: target.choose(key, exchange.tried, now()))
             exchange.attempt = attempt
             exchange.tries += 1
+            return await probe(exchange, attempt)
+
+        async def probe(exchange: Exchange, attempt: Attempt) -> Response:
             response = await inner(exchange)
-            if attempt.ticket & _PROBE and attempt.guard is not None:
+            if attempt.guard is not None:
                 attempt.guard.head(attempt, exchange, now())
             return response
 

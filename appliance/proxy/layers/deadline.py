@@ -6,6 +6,8 @@ that have a deadline; the ending forgets them.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from appliance.model.exchange import Exchange
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
@@ -15,10 +17,10 @@ def deadline(seconds: float, timed: set[Exchange]) -> Layer:
     """Give the layer that enters each exchange into ``timed`` with ``seconds`` from its start."""
 
     def wrap(inner: Service) -> Service:
-        async def serve(exchange: Exchange) -> Response:
+        def serve(exchange: Exchange) -> Awaitable[Response]:
             exchange.due = exchange.started + seconds
             timed.add(exchange)
-            return await inner(exchange)
+            return inner(exchange)
 
         return serve
 

@@ -8,7 +8,7 @@ and the limits of the upstream that they go to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -90,9 +90,9 @@ def mirror(copies: Mirror) -> Layer:
     """Give the layer that offers each exchange to ``copies`` before it goes on."""
 
     def wrap(inner: Service) -> Service:
-        async def serve(exchange: Exchange) -> Response:
+        def serve(exchange: Exchange) -> Awaitable[Response]:
             copies.offer(exchange)
-            return await inner(exchange)
+            return inner(exchange)
 
         return serve
 

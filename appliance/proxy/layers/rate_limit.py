@@ -107,7 +107,8 @@ def _fields(limit: Limit) -> Callable[[Hashable, int], Headers]:
     plan, full_after, name = limit.plan, limit.buckets.full_after, limit.name.encode()
     interval = max(1, round(1e6 / plan.rate))  # of one token, as the buckets reckon
     window = max(1, ceil(plan.burst / plan.rate))
-    policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, plan.burst, window))
+    over = b";w=%d" % window if plan.burst >= plan.rate else b""  # less than a second cannot be said
+    policy = (b"ratelimit-policy", b'"%b";q=%d%b' % (name, plan.burst, over))
 
     @lru_cache(maxsize=1024)
     def state(left: int, seconds: int) -> tuple[bytes, bytes]:

@@ -29,11 +29,11 @@ def retry(target: Target) -> Layer:
     rules = _Rules(target)
     statuses = rules.plan.when.statuses
     buffer = rules.plan.buffer
-    budget, now = target.budget, target.cluster.now
+    budget = target.budget
 
     def wrap(inner: Service) -> Service:
         async def serve(exchange: Exchange) -> Response:
-            budget.deposit(now())
+            budget.deposit(exchange.started)
             request = exchange.request
             rewind = None if request.body.ended else keep(request, buffer)
             retries = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from appliance.model.exchange import Exchange
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
@@ -16,14 +18,14 @@ def rewrite(rule: Rewrite, match: Match) -> Layer:
     paths = rule.path is not None or rule.path_prefix is not None
 
     def wrap(inner: Service) -> Service:
-        async def serve(exchange: Exchange) -> Response:
+        def serve(exchange: Exchange) -> Awaitable[Response]:
             request = exchange.request
             if paths and request.path != b"*":
                 target = rule.apply(request.path, request.query, match)
                 request.path, request.query = split_target(target)
             if host is not None:
                 request.authority = host
-            return await inner(exchange)
+            return inner(exchange)
 
         return serve
 

@@ -6,6 +6,8 @@ a route configures.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from appliance.config.plan import RoutePlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import NO_ROUTE, Fault
@@ -24,7 +26,7 @@ def route(rows: list[Bound]) -> Service:
     """Give the service that sends each exchange to the first route that matches; Fault(NO_ROUTE) else."""
     table: RouteTable[_Row] = RouteTable([(plan.match, _row(plan, service)) for plan, service in rows])
 
-    async def choose(exchange: Exchange) -> Response:
+    def choose(exchange: Exchange) -> Awaitable[Response]:
         request = exchange.request
         found = table.find(
             hostname(request.authority), request.path, request.method, request.headers, request.query
@@ -32,7 +34,7 @@ def route(rows: list[Bound]) -> Service:
         if found is None:
             raise Fault(NO_ROUTE)
         exchange.route, exchange.response_limit, exchange.idle, service = found
-        return await service(exchange)
+        return service(exchange)
 
     return choose
 

@@ -7,6 +7,8 @@ does not come and go.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from appliance.config.plan_policy import MemoryPlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import SHED, Fault
@@ -46,11 +48,11 @@ def shed(pressure: Pressure) -> Layer:
     """Give the layer that refuses everything while the pressure is hard."""
 
     def wrap(inner: Service) -> Service:
-        async def serve(exchange: Exchange) -> Response:
+        def serve(exchange: Exchange) -> Awaitable[Response]:
             if pressure.level == 2:
                 pressure.refused += 1
                 raise Fault(SHED, f"memory is {pressure.share:.0%} full", [(b"retry-after", b"1")])
-            return await inner(exchange)
+            return inner(exchange)
 
         return serve
 

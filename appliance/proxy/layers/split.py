@@ -5,6 +5,8 @@ Outside of retries: a further try goes to another endpoint of the same upstream,
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from appliance.model.exchange import Exchange
 from appliance.model.message import Response
 from appliance.model.service import Service
@@ -15,7 +17,7 @@ def split(services: list[Service], weights: list[int]) -> Service:
     """Give the service that sends each exchange to one of ``services``; one of them has a weight."""
     shares = RoundRobin(weights)
 
-    async def serve(exchange: Exchange) -> Response:
-        return await services[shares.pick() or 0](exchange)
+    def serve(exchange: Exchange) -> Awaitable[Response]:
+        return services[shares.pick() or 0](exchange)
 
     return serve

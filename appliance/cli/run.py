@@ -64,6 +64,7 @@ def run(profile: str, *, check_only: bool = False) -> int:
             unbind(each.sock, each.plan.bind)
         return Exit.CANNOT_START
     worker = Worker(plan, bound, log, room)
+    _say_drills(plan)
     print(_start_line(plan, bound), file=sys.stderr, flush=True)
     try:
         trio.run(_serve, worker, clock=MonotonicClock())
@@ -75,6 +76,13 @@ def run(profile: str, *, check_only: bool = False) -> int:
         return Exit.CONFLICT
     print(f"stopped after {counted(worker.ending.total, 'request')}, none cut off", file=sys.stderr)
     return Exit.OK
+
+
+def _say_drills(plan: Plan) -> None:
+    """Warn of every route that injects faults: a drill that is forgotten looks like an outage."""
+    for route in plan.routes:
+        if route.inject is not None:
+            print(f"warning: {route.where}: route {route.name} injects faults (a drill)", file=sys.stderr)
 
 
 def _no_log(plan: Plan, error: OSError) -> str:

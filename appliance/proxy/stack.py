@@ -78,16 +78,22 @@ def _route_stack(
     row: RoutePlan, plan: Plan, clusters: Mapping[str, Cluster], timed: set[Exchange], outside: Outside
 ) -> Service:
     action = row.action
-    if isinstance(action, Respond):
-        return _edited(respond(action), row)
-    if not isinstance(action, Forward):
-        return _edited(redirect(action, row.match), row)
-    layers: list[Layer] = []
-    if row.timeouts.request < inf:
-        layers.append(deadline(row.timeouts.request, timed))
+    if isinstance(action, Forward):
+        service = _forward_stack(row, action, plan, clusters, outside)
+    else:
+        answer = respond(action) if isinstance(action, Respond) else redirect(action, row.match)
+        service = _edited(answer, row)
     if row.inject is not None:
-        layers.append(inject(row.inject, plan.name, outside.chance, sleep))
-    layers.append(headers(plan.name, row.request_headers, row.response_headers))
+        service = inject(row.inject, plan.name, outside.chance, sleep)(service)
+    if row.timeouts.request < inf:
+        service = deadline(row.timeouts.request, timed)(service)
+    return service
+
+
+def _forward_stack(
+    row: RoutePlan, action: Forward, plan: Plan, clusters: Mapping[str, Cluster], outside: Outside
+) -> Service:
+    layers: list[Layer] = [headers(plan.name, row.request_headers, row.response_headers)]
     if row.rewrite != Rewrite():
         layers.append(rewrite(row.rewrite, row.match))
     if row.mirror is not None:

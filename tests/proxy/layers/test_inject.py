@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 import trio
 
-from appliance.config.plan import Plan
+from appliance.config.plan import Plan, Respond
 from appliance.config.plan_policy import InjectPlan
 from appliance.model.exchange import Exchange
 from appliance.model.fault import Fault
 from appliance.model.headers import Headers
 from appliance.model.message import Request, Response
 from appliance.proxy.layers.inject import inject
+from appliance.routing.match import Match
+from appliance.routing.rewrite import Redirect
 from tests.kit.origin import Origin, reset
 from tests.kit.plans import plan, route
 from tests.kit.proxy import running
@@ -143,6 +145,18 @@ async def test_the_draws_decide(draws: tuple[float, ...], slept: float, status: 
     assert (sum(waits), found, dice.draws) == (slept, status, [])
     assert marks(fields) == ([b'"7-edge"; details="injected delay"'] if slept else [])
     assert len(exchange.notes or []) == len(waits) + (status == 418)
+
+
+async def test_answers_of_the_proxy_itself_have_drills_as_well(autojump_clock: object) -> None:
+    """A route that answers or redirects can be late or wrong like any other."""
+    drill = InjectPlan(abort_share=1.0, abort_status=500)
+    rows = (
+        route(Respond(200, b"ok"), Match(path="/ok"), name="ok", inject=drill),
+        route(Redirect(path="/new"), Match(path="/old"), name="old", inject=drill),
+    )
+    async with running(plan=plan(*rows)) as proxy:
+        client = proxy.connect()
+        assert [(await client.get(path)).status for path in (b"/ok", b"/old")] == [500, 500]
 
 
 async def test_without_shares_nothing_happens(autojump_clock: object) -> None:

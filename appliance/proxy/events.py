@@ -40,10 +40,14 @@ def _name(event: NameShift) -> str:
     """Give the line for a name's other addresses."""
     what = f"name {event.name} of upstream {event.upstream}"
     if event.why:
-        kept = f"its {event.count} known addresses stay" if event.count else "it has no endpoints"
+        kept = f"its {_addresses(event.count, 'known ')} stay" if event.count else "it has no endpoints"
         return f"{what} cannot be resolved: {event.why}; {kept}"
     parts = [f"{word} {', '.join(row)}" for word, row in (("new", event.came), ("gone", event.gone)) if row]
-    return f"{what} has {event.count} addresses: {'; '.join(parts) or 'all known already'}"
+    return f"{what} has {_addresses(event.count)}: {'; '.join(parts) or 'all known already'}"
+
+
+def _addresses(count: int, kind: str = "") -> str:
+    return f"{count} {kind}address{'' if count == 1 else 'es'}"
 
 
 def sentence(moved: BreakerShift) -> str:

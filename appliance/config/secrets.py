@@ -22,7 +22,9 @@ _HARMLESS = re.compile(r"[_-](?:file|path|name|url)\Z", re.IGNORECASE)
 _IN_A_LINE = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)[\"']?+\s*+[:=]")
 _AT_THE_END = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)[\"']?\s*:\s*(?:[|>][-+0-9]*)?\s*\Z")
 _SUBSTITUTED = re.compile(r"[\s\"']*+\$\{[^{}]*+\}[\"']?\s*+(?=[,}\]#]|$)")
-_USER = re.compile(r"(?<=//)[^/@\s]++(?=@)")
+_USER = re.compile(  # of a URL, and of what a typing mistake has made of one
+    r"(?<=//)[^/@\s]++(?=@)|(?<=:)(?:\s{1,8}+(?![\"'\[{]))?[^/@\s]{1,256}+(?=@)"
+)
 _PARAMETER = re.compile(r"(?<=[?&])(?P<name>[\w.-]++)=(?P<value>[^&#\s\"']++)")
 
 HIDDEN = "***"

@@ -60,3 +60,10 @@ def test_users_of_urls() -> None:
     """The host stays."""
     assert without_credentials("go to http://me:pw@h/x") == "go to http://*****@h/x"
     assert without_credentials("a@b") == "a@b"
+
+
+def test_a_damaged_url_keeps_its_password_too() -> None:
+    """A typing mistake between scheme and user must not bring the password into a message."""
+    for url in ("http:/\t/me:Zq7@z/", "http:/me:Zq7@z", "http:// me:Zq7@z", "me:: Zq7@z"):
+        assert "Zq7" not in without_credentials(url)
+        assert len(without_credentials(url)) == len(url)

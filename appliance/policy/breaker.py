@@ -65,7 +65,7 @@ Rule = Literal["failure_threshold", "error_rate", "open_for", "success_threshold
 class Shift:
     """One transition: by which rule, with what counts, and for an opening the failures behind it.
 
-    ``until`` is when probes begin (seconds), 0 unless it opened. ``evidence`` is what was handed to
+    ``since`` is when the old state began, ``until`` when probes begin (seconds), 0 unless it opened. ``evidence`` is what was handed to
     ``settle`` with the failures that counted, the latest last.
     """
 
@@ -78,6 +78,7 @@ class Shift:
     total: int
     until: float
     evidence: tuple[Any, ...]
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +283,7 @@ class Breaker:
         shift = Shift(
             self.state, new, now, rule, self.run, self._window.failed, self._window.total,
             self.until if new is State.OPEN else 0.0,
-            tuple(self._evidence) if new is State.OPEN else (),
+            tuple(self._evidence) if new is State.OPEN else (), self.since,
         )  # fmt: skip
         self._enter(new, now)
         self._told(shift)

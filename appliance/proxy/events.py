@@ -54,7 +54,10 @@ def sentence(moved: BreakerShift) -> str:
     """Give the line for a breaker's move."""
     shift = moved.shift
     if shift.new is State.HALF_OPEN:
-        text = "half-open: one probe at a time"
+        lasted = shift.at - shift.since
+        text = (
+            f"half-open after {format_duration(round(lasted, 1 if lasted < 10 else 0))}: one probe at a time"
+        )
     elif shift.new is State.CLOSED:
         probes = moved.rules.success_threshold
         text = f"closed: {f'{probes} probes in a row' if probes > 1 else 'a probe'} succeeded"
@@ -97,7 +100,10 @@ def _requests(shift: Shift) -> str:
     if shift.new is not State.OPEN:
         return ""
     count = {"probe": 1, "failure_threshold": shift.run, "error_rate": shift.failed}[shift.rule]
-    behind: list[Evidence] = [each for each in shift.evidence[-count:] if each is not None]
+    kept: list[Evidence] = [each for each in shift.evidence if each is not None]
+    if shift.rule == "failure_threshold":
+        kept = [each for each in kept if not each.overload]
+    behind = kept[-count:]
     if not behind:
         return ""
     kinds = Counter(f"{_cut(each.method, _METHOD)} {_cut(each.path, _PATH)} {each.how}" for each in behind)

@@ -26,7 +26,10 @@ LONG = 64 * 1024  # bytes of an answer, from which on a probe does not keep its 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A request that failed: who, what, where, how (status or fault), when and for how long (seconds)."""
+    """A request that failed: who, what, where, how (status or fault), when and for how long (seconds).
+
+    ``overload``: the endpoint asked to be spared, which is no failure in a row.
+    """
 
     id: str
     method: str
@@ -35,6 +38,7 @@ class Evidence:
     how: str
     at: float
     took: float
+    overload: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Fuse:
         verdict = self._judge(attempt, exchange, fault)
         evidence = None
         if verdict is Verdict.FAIL or verdict is Verdict.OVERLOAD:
-            evidence = _evidence(attempt, exchange, fault, now)
+            evidence = _evidence(attempt, exchange, fault, verdict, now)
         self.breaker.settle(attempt.ticket, verdict, now, evidence)
 
     def head(self, attempt: Attempt, exchange: Exchange, now: float) -> None:
@@ -92,7 +96,7 @@ class Fuse:
         length = response.body.length
         if length is None or length > LONG:
             verdict = of_status(response.status, self.rules.failures)
-            evidence = None if verdict is Verdict.OK else _evidence(attempt, exchange, None, now)
+            evidence = None if verdict is Verdict.OK else _evidence(attempt, exchange, None, verdict, now)
             self.breaker.provisional(attempt.ticket, verdict, now, evidence)
 
     def _judge(self, attempt: Attempt, exchange: Exchange, fault: Fault | None) -> Verdict:
@@ -164,15 +168,27 @@ def grpc_status(response: Response) -> int | None:
     return int(raw) if raw.isdigit() and len(raw) < 4 else UNKNOWN
 
 
-def _evidence(attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> Evidence:
-    response = attempt.response
-    how = fault.reason.id if fault is not None else str(response.status) if response is not None else "-"
+def _evidence(
+    attempt: Attempt, exchange: Exchange, fault: Fault | None, verdict: Verdict, now: float
+) -> Evidence:
     return Evidence(
         exchange.id,
         exchange.request.method.decode("latin-1"),
         exchange.path.decode("latin-1"),
         attempt.endpoint.name,
-        how,
+        _how(attempt.response, exchange, fault),
         now,
         now - attempt.began,
+        verdict is Verdict.OVERLOAD,
     )
+
+
+def _how(response: Response | None, exchange: Exchange, fault: Fault | None) -> str:
+    if fault is not None:
+        return fault.reason.id
+    if response is None:
+        return "-"
+    if response.status != 200 or not exchange.grpc:
+        return str(response.status)
+    status = grpc_status(response)
+    return "no grpc-status" if status is None else f"grpc-status {status}"

@@ -134,7 +134,8 @@ class Cluster:
             fuse = fuses.of(endpoint.name)
             healthy = endpoint.health is None or endpoint.health.healthy
             state = None if fuse is None else fuse.breaker.state
-            rows.append(Look(endpoint.name, state, endpoint.in_flight, healthy, endpoint.drained))
+            drained = endpoint.drained or not endpoint.full_weight
+            rows.append(Look(endpoint.name, state, endpoint.in_flight, healthy, drained))
         return tuple(rows)
 
     def moved(self, fuses: Fuses, fuse: Fuse, shift: Shift) -> None:

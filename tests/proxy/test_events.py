@@ -40,7 +40,8 @@ def shift(rule: Rule, *evidence: Evidence, run: int = 5, failed: int = 5, total:
         "probe": (State.HALF_OPEN, State.OPEN),
     }
     old, new = states.get(rule, (State.CLOSED, State.OPEN))
-    return Shift(old, new, 100.0, rule, run, failed, total, 130.0 if new is State.OPEN else 0.0, evidence)
+    until = 130.0 if new is State.OPEN else 0.0
+    return Shift(old, new, 100.0, rule, run, failed, total, until, evidence, since=57.6)
 
 
 def moved(
@@ -93,7 +94,10 @@ def test_a_probe_that_failed() -> None:
 def test_the_pause_is_over() -> None:
     """Half-open names the setting of the pause, and no requests or endpoints."""
     line = sentence(moved(shift("open_for", ONE), written(), look(1, State.HALF_OPEN), look(2)))
-    assert line == "breaker app/10.0.0.1:80 half-open: one probe at a time (open_for: 30s, shop.yaml:14)"
+    assert (
+        line
+        == "breaker app/10.0.0.1:80 half-open after 42s: one probe at a time (open_for: 30s, shop.yaml:14)"
+    )
 
 
 def test_probes_succeeded() -> None:
@@ -140,9 +144,9 @@ def test_the_lines_of_a_real_breaker() -> None:
         breaker.settle(breaker.admit(12.0), Verdict.OK, 12.0)
     assert [line.removeprefix("breaker app/10.0.0.1:80 ").partition(" (")[0] for line in lines] == [
         "open for 5s: 2 failures in a row",
-        "half-open: one probe at a time",
+        "half-open after 5s: one probe at a time",
         "open again for 5s: a probe failed: GET /cart upstream-reset in 0 ms, request 0af2",
-        "half-open: one probe at a time",
+        "half-open after 5500ms: one probe at a time",
         "closed: 2 probes in a row succeeded",
     ]
 
@@ -165,6 +169,15 @@ def test_only_the_run_is_named() -> None:
     line = sentence(moved(shift("failure_threshold", TWO, TWO, ONE, ONE, run=2)))
     assert "/cart" not in line
     assert "GET /pay 503 (2 times)" in line
+
+
+def test_being_asked_to_slow_down_is_not_named_for_a_run() -> None:
+    """It is no failure in a row, so it is not behind this opening, wherever it came."""
+    spare = replace(TWO, how="429", overload=True)
+    line = sentence(moved(shift("failure_threshold", ONE, spare, ONE, run=2)))
+    assert "429" not in line
+    assert "GET /pay 503 (2 times)" in line
+    assert "429" in sentence(moved(shift("error_rate", ONE, spare, ONE, failed=3)))
 
 
 def test_an_opening_without_evidence_has_a_line() -> None:

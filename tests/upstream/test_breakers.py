@@ -170,6 +170,17 @@ def test_a_trip_names_its_requests() -> None:
     assert [each.how for each in shift.evidence] == ["502", "upstream-reset", "502"]
 
 
+def test_a_grpc_call_is_named_by_its_status() -> None:
+    """A head of 200 says nothing of it."""
+    guard, shifts = fuse(replace(RULES, failure_threshold=0, error_rate=0.5, min_requests=3))
+    for raw in (b"14", b"8", None):
+        body = Body(b"data", [(b"grpc-status", raw)] if raw else [])
+        run(guard, Response(200, [], body), None, exchange(b"application/grpc"), 1.0)
+    (shift,) = shifts
+    found = [(each.how, each.overload) for each in shift.evidence]
+    assert found == [("grpc-status 14", False), ("grpc-status 8", True), ("no grpc-status", False)]
+
+
 @pytest.mark.parametrize(
     ("length", "early"), [(None, True), (LONG + 1, True), (LONG, False), (10, False), (0, False)]
 )

@@ -65,8 +65,8 @@ Rule = Literal["failure_threshold", "error_rate", "open_for", "success_threshold
 class Shift:
     """One transition: by which rule, with what counts, and for an opening the failures behind it.
 
-    ``since`` is when the old state began, ``until`` when probes begin (seconds), 0 unless it opened. ``evidence`` is what was handed to
-    ``settle`` with the failures that counted, the latest last.
+    ``since`` is when the old state began, ``until`` when probes begin (seconds), 0 unless it opened.
+    ``evidence`` is what was handed to ``settle`` with the failures that counted, the latest last.
     """
 
     old: State

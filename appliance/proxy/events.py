@@ -55,9 +55,8 @@ def sentence(moved: BreakerShift) -> str:
     shift = moved.shift
     if shift.new is State.HALF_OPEN:
         lasted = shift.at - shift.since
-        text = (
-            f"half-open after {format_duration(round(lasted, 1 if lasted < 10 else 0))}: one probe at a time"
-        )
+        after = format_duration(round(lasted, 1 if lasted < 10 else 0))
+        text = f"half-open after {after}: one probe at a time"
     elif shift.new is State.CLOSED:
         probes = moved.rules.success_threshold
         text = f"closed: {f'{probes} probes in a row' if probes > 1 else 'a probe'} succeeded"

@@ -116,10 +116,10 @@ class H1Client:
         self._keep = False
         self._rules.idle = exchange.idle
         body = request.body
-        if body.ended:
+        if body.ended and not body.trailers:
             self._uploaded = True
             attempt.sent = True
-            transport.write(self._head(request, body, b""))
+            transport.write(self._head(request, b""))
         else:
             self._uploaded = False
             attempt.sent = True
@@ -178,8 +178,8 @@ class H1Client:
         if now + self.per_try < rx.due:
             rx.due, rx.why = now + self.per_try, TRY_TIMEOUT
 
-    def _head(self, request: Request, body: Body, framing: bytes) -> bytes:
-        if body.ended and request.method in (b"POST", b"PUT", b"PATCH"):
+    def _head(self, request: Request, framing: bytes) -> bytes:
+        if not framing and request.method in (b"POST", b"PUT", b"PATCH"):
             framing = b"content-length: 0\r\n"  # RFC 9110 section 8.6
         return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (
             request.method,
@@ -193,7 +193,7 @@ class H1Client:
         length = body.length
         chunked = length is None
         framing = b"transfer-encoding: chunked\r\n" if length is None else b"content-length: %d\r\n" % length
-        head = self._head(request, body, framing)
+        head = self._head(request, framing)
         first = body.read_nowait()
         if chunked:
             first = chunk(first)

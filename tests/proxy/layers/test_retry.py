@@ -352,3 +352,15 @@ async def test_nobody_left_is_not_retried(autojump_clock: object) -> None:
         assert (answer.status, answer.get(b"retry-after")) == (503, b"30")
         assert len(origin.requests) == 1
         await proxy.check_idle()
+
+
+async def test_trailers_of_an_empty_body_go_along_again(autojump_clock: object) -> None:
+    """A body of no chunk but with trailers is still a body, at every try."""
+    failing = raw(head(503, [(b"content-length", b"0")]))
+    origin = Origin(failing, sized(b"ok"))
+    request = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nx-sum: 7\r\n\r\n"
+    async with running(origin, profile()) as proxy:
+        answer = await ask(proxy, request, b"PUT")
+        assert (answer.status, answer.body) == (200, b"ok")
+        assert [seen.trailers for seen in origin.requests] == [[(b"x-sum", b"7")]] * 2
+        await proxy.check_idle()

@@ -99,6 +99,10 @@ HEADER_TIMEOUT = _client("header-timeout", 408, "The request head did not arrive
 BODY_TIMEOUT = _client("body-timeout", 408, "The request body stopped arriving.")
 CLIENT_GONE = _client("client-gone", 499, "The client left before its answer.", Grpc.CANCELLED)
 CLIENT_SLOW = _client("client-slow", 499, "The client stopped reading its answer.", Grpc.CANCELLED)
+GRPC_TIMEOUT = _client(
+    "grpc-timeout", 408, "The time that the client gave its call is over.", Grpc.DEADLINE_EXCEEDED
+)
+HANDSHAKE_TIMEOUT = _client("handshake-timeout", 408, "The TLS handshake took too long.")  # never sent
 KEEPALIVE_OVER = _client("keepalive-over", 408, "No further request came.")  # never sent, closes quietly
 
 # What the proxy decides by itself.
@@ -132,6 +136,15 @@ CONNECT_TIMEOUT = _upstream(
     "connect-timeout", 504, "connection_timeout", "The upstream did not accept a connection in time."
 )
 DNS_FAILED = _upstream("dns-failed", 502, "dns_error", "The upstream's name could not be resolved.")
+UPSTREAM_TLS = _upstream(
+    "upstream-tls", 502, "tls_protocol_error", "No TLS connection to the upstream could be made."
+)
+UPSTREAM_CERT = _upstream(
+    "upstream-cert", 502, "tls_certificate_error", "The upstream's certificate was not accepted."
+)
+UPSTREAM_REFUSED = _upstream(
+    "upstream-refused", 502, "connection_terminated", "The upstream took no more requests on its connection."
+)
 UPSTREAM_RESET = _upstream(
     "upstream-reset", 502, "connection_terminated", "The upstream ended the connection without an answer."
 )

@@ -16,9 +16,19 @@ def date_line() -> bytes:
     return _line(int(time.time()))
 
 
+def date_value() -> bytes:
+    """Give the present time as the field's value."""
+    return _value(int(time.time()))
+
+
 @lru_cache(maxsize=1)
 def _line(second: int) -> bytes:
-    return f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+    return b"date: %b\r\n" % _value(second)
+
+
+@lru_cache(maxsize=1)
+def _value(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 def dated(fields: bytes) -> bool:

@@ -40,21 +40,27 @@ Handler = Callable[[H1Stream], Awaitable[None]]
 _LINGER_BYTES = 64 * 1024
 _LINGER_TIME = 1.0
 _PIPELINE_TURN = 32  # requests of one connection that may be served without others having their turn
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"  # as far as it looks like a head (RFC 9113 section 3.4)
 _QUIET = (KEEPALIVE_OVER, STOPPING)
 
 
 class H1Server:
-    """The client's end of the proxy, for one connection."""
+    """The client's end of the proxy, for one connection.
+
+    ``preface``: it began as HTTP/2 does, and what follows is in the inbox.
+    """
 
     __slots__ = (
         "_first",
         "_rules",
+        "_served",
         "_turn",
         "exchange",
         "idle",
         "inbox",
         "keep_open",
         "plan",
+        "preface",
         "scheme",
         "transport",
     )
@@ -67,8 +73,10 @@ class H1Server:
         self.scheme = plan.protocol.encode()
         self.idle = False
         self.exchange: Exchange | None = None
+        self.preface = False
         self._first = True
         self._turn = 0
+        self._served = 0
         self._rules = Rules(plan.timeouts.body_idle, BODY_TIMEOUT, CUT_SHORT, BAD_CHUNK, BAD_TRAILER)
         self._rules.size = plan.limits.max_body_size
         self._rules.size_why = BODY_TOO_LARGE
@@ -100,6 +108,10 @@ class H1Server:
             return await self._refuse(handler, fault, None)
         if raw is None:
             return False
+        if raw == _PREFACE and self.plan.http2 and self._served == 0:
+            self.preface = True
+            return False
+        self._served = 1
         head: RequestHead | None = None
         try:
             head = parse_request(raw, self.plan.limits.max_headers)

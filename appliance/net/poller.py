@@ -97,10 +97,12 @@ class Poller:
         while True:
             await trio.lowlevel.wait_readable(fd)
             if self.poll() >= CROWD:
-                await self._run_corked()
+                await self.together()
 
-    async def _run_corked(self) -> None:
+    async def together(self) -> None:
         """Let all that was just woken run to its next wait, then send what it has written."""
+        if self.corked:
+            return
         self.corked = True
         await trio.lowlevel.cancel_shielded_checkpoint()  # we are in one batch with those we woke,
         await trio.lowlevel.cancel_shielded_checkpoint()  # so it has run when our second turn comes

@@ -63,6 +63,9 @@ class Transport(Protocol):
     def uncork(self) -> None:
         """Send what is held back to go out with the writes of others."""
 
+    async def together(self) -> None:
+        """Let tasks that the caller has just woken run first, and send what they write in one go."""
+
     async def wait_drained(self, low: int, limit: float, why: Reason) -> None:
         """Wait until at most ``low`` bytes are unsent; Fault(why) after ``limit`` s without progress."""
 
@@ -181,6 +184,10 @@ class SocketTransport:
         if self._pending:
             data, self._pending = self._pending, b""
             self._push(data)
+
+    async def together(self) -> None:
+        """Let tasks that the caller has just woken run first, and send what they write in one go."""
+        await self._poller.together()
 
     def _push(self, data: bytes) -> None:
         if self.broken or self._closed:

@@ -5,6 +5,7 @@ A bug costs one exchange, is logged by the guard, and is told to the client as n
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from itertools import count
@@ -13,6 +14,7 @@ import trio
 
 from appliance.config.plan import ListenerPlan
 from appliance.http.h1_server import H1Server
+from appliance.http.h2_server import H2Server
 from appliance.model.exchange import Exchange, ServerStream
 from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, INTERNAL, Fault
 
@@ -22,6 +24,7 @@ from .reply import render
 from .snapshot import Snapshot
 from .trust import client_of, trusts
 
+_log = logging.getLogger("meshctl")
 _SILENT = (CLIENT_GONE, CLIENT_SLOW)
 
 
@@ -40,7 +43,7 @@ class Ids:
 
 
 class Connection:
-    """Handles the requests of one client connection."""
+    """Handles the requests of one client connection: one after the other, or many at a time in HTTP/2."""
 
     __slots__ = ("_current", "_ending", "_exchange", "_ids", "_listener", "_now", "_peer", "_trusted")
 
@@ -63,14 +66,36 @@ class Connection:
         self._trusted = bool(listener.trust_forwarded) and trusts(listener.trust_forwarded, peer)
 
     async def serve(self, server: H1Server) -> None:
-        """Serve a whole connection, then close it; raises nothing but cancellation."""
+        """Serve a connection, then close it unless it turned out to be HTTP/2; raises only cancellation."""
         try:
             if not await guarded(server.serve(self.handle), self._who) and self._exchange is not None:
                 await guarded(self._give_up(self._exchange), self._who)  # for it may meet the same bug
         finally:
-            server.close()
+            if not server.preface:
+                server.close()
             if self._exchange is not None:
                 self._ending.end(self._exchange)
+
+    async def serve_h2(self, server: H2Server) -> None:
+        """Serve a whole HTTP/2 connection, then close it; raises nothing but cancellation."""
+        try:
+            await guarded(server.serve(self._handle_stream), lambda: "a connection")
+        finally:
+            server.close()
+        if server.closed_by is not None:
+            _log.warning(
+                "%s: connection of %s closed: %s", self._listener.name, self._peer, server.closed_by.why
+            )
+
+    async def _handle_stream(self, stream: ServerStream) -> None:
+        """Answer one request of many; raises nothing but cancellation."""
+        exchange = self._born(stream)
+        who = f"request {exchange.id}"
+        try:
+            if not await guarded(self._respond(exchange), lambda: who):
+                await guarded(self._apologise(exchange, Fault(INTERNAL)), lambda: who)
+        finally:
+            self._ending.end(exchange)
 
     def _who(self) -> str:
         return "a connection" if self._exchange is None else f"request {self._exchange.id}"
@@ -85,21 +110,26 @@ class Connection:
 
     async def handle(self, stream: ServerStream) -> None:
         """Answer one request."""
-        request = stream.request
+        exchange = self._exchange = self._born(stream)
+        await self._respond(exchange)
+        self._exchange = None
+        self._ending.end(exchange)
+
+    def _born(self, stream: ServerStream) -> Exchange:
         exchange = Exchange(self._ids.new(), stream, self._listener.name, self._peer, self._now())
-        self._exchange = exchange
         if self._trusted:
             exchange.peer_trusted = True
-            exchange.client = client_of(self._peer, request.headers, self._listener.trust_forwarded)
-        if request.body.at_hand():
+            exchange.client = client_of(self._peer, stream.request.headers, self._listener.trust_forwarded)
+        return exchange
+
+    async def _respond(self, exchange: Exchange) -> None:
+        if exchange.request.body.at_hand():
             await self._answer(exchange)
         else:
             async with trio.open_nursery() as nursery:
                 exchange.spawner = nursery
                 await self._answer(exchange)
                 nursery.cancel_scope.cancel()
-        self._exchange = None
-        self._ending.end(exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
         stream = exchange.stream

@@ -19,6 +19,8 @@ import trio
 
 from appliance.config.plan import ListenerPlan, Plan
 from appliance.http.h1_server import H1Server
+from appliance.http.h2_frames import PREFACE
+from appliance.http.h2_server import H2Server
 from appliance.model.exchange import Exchange
 from appliance.model.fault import REQUEST_TIMEOUT, Fault
 from appliance.net.dial import dial
@@ -114,7 +116,7 @@ class Worker:
         self.plan = plan
         self.draining = False
         self.cut_off = 0
-        self.servers: set[H1Server] = set()
+        self.servers: set[H1Server | H2Server] = set()
         self._bound = bound
         self._cap = Cap(max_connections)
         self._ids = Ids()
@@ -223,13 +225,21 @@ class Worker:
                 self._empty.set()
 
     async def _serve_transport(self, transport: SocketTransport, peer: str, plan: ListenerPlan) -> None:
+        connection = Connection(plan, peer, self._current, self._ids, self.ending, self._now)
         server = H1Server(transport, plan, self._keep_open)
         self.servers.add(server)
         try:
-            connection = Connection(plan, peer, self._current, self._ids, self.ending, self._now)
             await connection.serve(server)
         finally:
             self.servers.discard(server)
+        if server.preface:
+            other = H2Server(transport, plan, self._keep_open)
+            other.buffered = PREFACE.removesuffix(b"SM\r\n\r\n") + server.inbox.data
+            self.servers.add(other)
+            try:
+                await connection.serve_h2(other)
+            finally:
+                self.servers.discard(other)
 
     def _keep_open(self) -> bool:
         return not self.draining and not self.pressure.level

@@ -69,6 +69,9 @@ class Wire:
     def uncork(self) -> None:
         """Do nothing: nothing is held back here."""
 
+    async def together(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     @property
     def refused(self) -> int:
         """Bytes beyond what the wire holds: the same here, where nothing is held back."""

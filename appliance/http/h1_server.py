@@ -90,6 +90,10 @@ class H1Server:
         except PeerGone:
             return
 
+    def taken(self) -> bytes:
+        """Give what was read of a connection that began as HTTP/2 does."""
+        return _PREFACE + self.inbox.data
+
     def close(self) -> None:
         """Close the connection."""
         self.transport.close()

@@ -10,7 +10,8 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -19,7 +20,6 @@ import trio
 
 from appliance.config.plan import ListenerPlan, Plan
 from appliance.http.h1_server import H1Server
-from appliance.http.h2_frames import PREFACE
 from appliance.http.h2_server import H2Server
 from appliance.model.exchange import Exchange
 from appliance.model.fault import REQUEST_TIMEOUT, Fault
@@ -29,7 +29,7 @@ from appliance.net.memory import Gauge
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
-from appliance.net.transport import SocketTransport
+from appliance.net.transport import SocketTransport, Transport
 from appliance.upstream.cluster import Outside
 from appliance.upstream.watch import Watch
 
@@ -217,29 +217,33 @@ class Worker:
             _log.warning("a connection of %s was closed: %s", peer, error.strerror)
             sock.close()
         else:
-            await self._serve_transport(transport, peer, plan)
+            await self.serve(transport, peer, plan)
         finally:
             self._cap.leave(peer)
             cap.leave(peer)
             if self.draining and not self._cap.count:
                 self._empty.set()
 
-    async def _serve_transport(self, transport: SocketTransport, peer: str, plan: ListenerPlan) -> None:
+    async def serve(self, transport: Transport, peer: str, plan: ListenerPlan) -> None:
+        """Serve one connection of a client until it ends; raises nothing but cancellation."""
         connection = Connection(plan, peer, self._current, self._ids, self.ending, self._now)
-        server = H1Server(transport, plan, self._keep_open)
+        first = H1Server(transport, plan, self._keep_open)
+        with self._known(first):
+            await connection.serve(first)
+        if first.preface:
+            server = H2Server(transport, plan, self._keep_open)
+            server.buffered = first.taken()
+            with self._known(server):
+                await connection.serve_h2(server)
+
+    @contextmanager
+    def _known(self, server: H1Server | H2Server) -> Iterator[None]:
+        """Let a connection be told when the worker stops."""
         self.servers.add(server)
         try:
-            await connection.serve(server)
+            yield
         finally:
             self.servers.discard(server)
-        if server.preface:
-            other = H2Server(transport, plan, self._keep_open)
-            other.buffered = PREFACE.removesuffix(b"SM\r\n\r\n") + server.inbox.data
-            self.servers.add(other)
-            try:
-                await connection.serve_h2(other)
-            finally:
-                self.servers.discard(other)
 
     def _keep_open(self) -> bool:
         return not self.draining and not self.pressure.level

@@ -16,14 +16,12 @@ import h11
 import trio
 
 from appliance.config.plan import Plan
-from appliance.http.h1_server import H1Server
 from appliance.model.address import Address
 from appliance.model.exchange import Exchange
 from appliance.model.fault import CONNECT_FAILED, CONNECT_TIMEOUT, Fault
 from appliance.net.park import Lot
 from appliance.net.transport import PeerGone
 from appliance.proxy.access_log import facts
-from appliance.proxy.connection import Connection, Ids
 from appliance.proxy.events import log_event
 from appliance.proxy.snapshot import revive
 from appliance.proxy.worker import Worker
@@ -162,11 +160,11 @@ class Proxy:
         self.journal = Journal()
         self.open_clients = 0
         self.keep_open = True
-        self.servers: set[H1Server] = set()
         self.upstream_wires: list[Wire] = []
         self.nursery = nursery
-        self._ids = Ids()
         self.worker = Worker(plan, [], self.journal, 1000, trio.current_time)
+        self.worker._keep_open = lambda: self.keep_open and not self.worker.pressure.level  # type: ignore[method-assign]
+        self.servers = self.worker.servers
         self.shifts: list[BreakerShift] = []
         self.chance = Random(1)
         self.names_at: Callable[[str], list[str]] = lambda _: []
@@ -220,18 +218,11 @@ class Proxy:
         return Client(near)
 
     async def _serve(self, wire: Wire, peer: str, index: int) -> None:
-        listener = self.plan.listeners[index]
-        server = H1Server(wire, listener, lambda: self.keep_open and not self.worker.pressure.level)
-        connection = Connection(
-            listener, peer, lambda: self.snapshot, self._ids, self.worker.ending, trio.current_time
-        )
         self.open_clients += 1
-        self.servers.add(server)
         try:
-            await connection.serve(server)
+            await self.worker.serve(wire, peer, self.plan.listeners[index])
         finally:
             self.open_clients -= 1
-            self.servers.discard(server)
 
     @property
     def endpoints(self) -> list[Endpoint]:

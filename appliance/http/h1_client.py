@@ -7,12 +7,9 @@ early. The pump reports, it never raises.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf
 from typing import Protocol
-
-import trio
 
 from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import (
@@ -35,6 +32,7 @@ from .h1_body import Inbox, Rules, WireBody, body_of, chunk
 from .h1_head import MAX_RESPONSE_HEAD, ResponseHead, parse_response, write_fields
 from .h1_lenient import parse_leniently
 from .h1_splice import relay
+from .upload import Upload
 
 _CRLF = b"\r\n"
 _MAX_INTERIM = 32
@@ -48,29 +46,6 @@ class Pool(Protocol):
 
     def drop(self, connection: H1Client) -> None:
         """Forget an idle connection that its peer has closed."""
-
-
-class Upload:
-    """The task that sends a body while the answer is awaited."""
-
-    __slots__ = ("_ended", "_scope")
-
-    def __init__(self) -> None:
-        self._scope = trio.CancelScope()
-        self._ended = trio.Event()
-
-    async def run(self, pump: Callable[[], Awaitable[None]]) -> None:
-        """Send until all is sent, something fails, or it is stopped."""
-        try:
-            with self._scope:
-                await pump()
-        finally:
-            self._ended.set()
-
-    async def stop(self) -> None:
-        """Stop it and wait until it no longer reads the body."""
-        self._scope.cancel()
-        await self._ended.wait()
 
 
 class H1Client:

@@ -24,7 +24,7 @@ from appliance.policy.retry import Budget
 from .breakers import BreakerShift, Fuse, Fuses, Look
 from .crowd import Crowd
 from .discover import Resolve, lookup
-from .endpoint import Dial, Endpoint
+from .endpoint import Dial, Endpoint, Speaks
 
 _FIRST_SHARE = 0.1
 _FINE = 100  # weights are multiplied by this where they grow in steps
@@ -165,7 +165,8 @@ class Cluster:
             endpoint.close()
 
     def _endpoint(self, plan: EndpointPlan, source: EndpointPlan | None = None) -> Endpoint:
-        endpoint = Endpoint(plan, self.plan.timeouts, self._outside.dial, self.crowd, source)
+        speaks = Speaks(self.plan.protocol, self._outside.spawn, self.plan.limits.max_connections)
+        endpoint = Endpoint(plan, self.plan.timeouts, self._outside.dial, self.crowd, source, speaks)
         if self.plan.slow_start:
             endpoint.weight = endpoint.full_weight * _FINE
         if self.plan.health is not None:

@@ -8,17 +8,39 @@ not when a request finds it dead.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 
 from appliance.config.plan import EndpointPlan, UpstreamTimeouts
 from appliance.http.h1_client import H1Client
+from appliance.http.h2_client import H2Call, H2Client
 from appliance.model.address import Address
 from appliance.model.exchange import Attempt
 from appliance.net.transport import Transport
 from appliance.policy.health import Health
 
 from .crowd import Crowd
+from .shared import Shared
 
 Dial = Callable[[Address, float], Awaitable[Transport]]
+Leased = H1Client | H2Call
+
+
+@dataclass(frozen=True, slots=True)
+class Speaks:
+    """Which protocol an endpoint is spoken to, what runs the reader of a shared connection, and how many
+    of those there may be."""
+
+    protocol: str
+    spawn: Callable[..., object]
+    most: int
+
+
+def _no_tasks(*_: object) -> None:
+    raise RuntimeError("HTTP/1.1 needs no task of its own")
+
+
+_H1 = Speaks("http1", _no_tasks, 0)
 
 
 class Endpoint:
@@ -31,6 +53,7 @@ class Endpoint:
     __slots__ = (
         "_closed",
         "_dial",
+        "_speaks",
         "_timeouts",
         "address",
         "crowd",
@@ -41,6 +64,7 @@ class Endpoint:
         "idle",
         "in_flight",
         "name",
+        "shared",
         "weight",
     )
 
@@ -51,6 +75,7 @@ class Endpoint:
         dial: Dial,
         crowd: Crowd,
         source: EndpointPlan | None = None,
+        speaks: Speaks = _H1,
     ) -> None:
         """``source`` is the entry of the profile whose name resolved to this address, if one did."""
         self.address = plan.address
@@ -65,14 +90,24 @@ class Endpoint:
         self._timeouts = timeouts
         self._dial = dial
         self._closed = False
+        self._speaks = speaks
+        self.shared: Shared | None = None
+        if speaks.protocol == "http2":
+            self._share()
 
     @property
     def available(self) -> bool:
         """Say whether it may have new requests, as far as operators and checks are concerned."""
         return not self.drained and (self.health is None or self.health.healthy)
 
-    def lease_nowait(self, attempt: Attempt) -> H1Client | None:
+    def full(self, room: int) -> bool:
+        """Say whether ``room`` connections are in use, and none of them can take another request."""
+        return self.in_flight >= room and (self.shared is None or self.shared.full)
+
+    def lease_nowait(self, attempt: Attempt) -> Leased | None:
         """Give the attempt an idle connection that is alive; None when there is none."""
+        if self.shared is not None:
+            return self.shared.lease_nowait(attempt)
         idle = self.idle
         while idle:
             connection = idle.pop()
@@ -85,10 +120,15 @@ class Endpoint:
             transport.close()
         return None
 
-    async def open(self, attempt: Attempt, limit: float) -> H1Client:
+    async def open(self, attempt: Attempt, limit: float) -> Leased:
         """Give the attempt a new connection within ``limit`` seconds; raises Fault when none can be had."""
         attempt.reused = False
-        opened = await self._dial(self.address, min(limit, self._timeouts.connect))
+        limit = min(limit, self._timeouts.connect)
+        if self.shared is not None:
+            return await self.shared.open(attempt, partial(self._dial, self.address, limit), limit)
+        opened = await self._dial(self.address, limit)
+        if self._speaks.protocol == "auto" and getattr(opened, "alpn", None) == "h2":
+            return self._share().take(attempt, opened)
         connection = H1Client(opened, self.host, self._timeouts.per_try, self)
         attempt.connection = connection
         return connection
@@ -112,6 +152,8 @@ class Endpoint:
     def expire(self, now: float) -> None:
         """Close the connections that have been idle for ``pool_idle`` seconds."""
         limit = now - self._timeouts.pool_idle
+        if self.shared is not None:
+            self.shared.expire(limit)
         idle = self.idle
         while idle and idle[0].idle_since <= limit:
             idle.pop(0).transport.close()
@@ -119,9 +161,21 @@ class Endpoint:
     def close(self) -> None:
         """Close what is idle now, and what is in use as it comes back."""
         self._closed = True
+        if self.shared is not None:
+            self.shared.close()
         for connection in self.idle:
             connection.transport.close()
         self.idle.clear()
+
+    def _share(self) -> Shared:
+        """Begin to share connections, which an endpoint does that speaks HTTP/2."""
+        if self.shared is None:
+
+            def make(transport: Transport) -> H2Client:
+                return H2Client(transport, self.host, self._timeouts.per_try)
+
+            self.shared = Shared(make, self._speaks.spawn, self._speaks.most)
+        return self.shared
 
 
 def _host(address: Address) -> bytes:

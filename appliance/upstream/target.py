@@ -63,7 +63,11 @@ class Target:
         def usable(index: int) -> bool:
             endpoint = endpoints[index]
             health = endpoint.health
-            if endpoint.in_flight >= room or endpoint.drained or (health is not None and not health.healthy):
+            if (
+                (endpoint.in_flight >= room and endpoint.full(room))
+                or endpoint.drained
+                or (health is not None and not health.healthy)
+            ):
                 return False
             if tried and endpoint in tried:
                 return False
@@ -88,7 +92,7 @@ class Target:
         cluster = self.cluster
         room = cluster.plan.limits.max_connections
         weighted = [each for each in cluster.endpoints if each.weight]
-        if any(each.available and each.in_flight >= room and self._ready(each, now) for each in weighted):
+        if any(each.available and each.full(room) and self._ready(each, now) for each in weighted):
             return None
         rules = self.fuses.rules
         if rules is not None and rules.when_all_open == "pass":

@@ -234,7 +234,7 @@ class H2Call:
         else:
             stream.out_head = head
             await self._begin_upload(exchange, body)
-        while self._head is None:
+        while self._head is None or self._interim:
             if self._interim:
                 await self._inform(exchange, attempt)
                 continue

@@ -16,6 +16,7 @@ import h11
 import trio
 
 from appliance.config.plan import Plan
+from appliance.http.h2_client import H2Client
 from appliance.model.address import Address
 from appliance.model.exchange import Exchange
 from appliance.model.fault import CONNECT_FAILED, CONNECT_TIMEOUT, Fault
@@ -241,7 +242,14 @@ class Proxy:
 
     def parked(self) -> int:
         """How many tasks of the proxy's side wait on an upstream connection."""
-        return sum(wire.rx.occupied + wire.tx.occupied for wire in self.upstream_wires)
+        shared = {id(connection.transport) for connection in self.shared}
+        mine = [wire for wire in self.upstream_wires if id(wire) not in shared]
+        return sum(wire.rx.occupied + wire.tx.occupied for wire in mine)
+
+    @property
+    def shared(self) -> list[H2Client]:
+        """All HTTP/2 connections to upstreams."""
+        return [each for row in self.endpoints if row.shared is not None for each in row.shared.connections]
 
     async def settle(self) -> None:
         """Let everything that can run do so, without letting time pass."""
@@ -256,6 +264,8 @@ class Proxy:
         for endpoint in self.endpoints:
             assert all(not connection.transport.closed for connection in endpoint.idle)
         kept = {id(connection.transport) for endpoint in self.endpoints for connection in endpoint.idle}
+        kept |= {id(connection.transport) for connection in self.shared}
+        assert all(not connection.streams and not connection.busy for connection in self.shared)
         assert all(wire.closed for wire in self.upstream_wires if id(wire) not in kept)
 
 

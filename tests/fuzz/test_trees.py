@@ -79,8 +79,8 @@ def test_a_plan_printed_in_full_means_the_same(text: str) -> None:
     if loaded.plan is None or loaded.merged is None:
         return
     printed = effective(loaded.merged, loaded.plan)
-    if HIDDEN in printed:
-        return
+    if HIDDEN in printed or "token=*" in printed:
+        return  # what is not shown cannot be compared; a parameter is blanked in its own length
     again = load_profile("fuzz.yaml", text=printed.encode(), env=ENV)
     assert again.diagnostics.errors == 0
     assert [change.path for change in diff(loaded, again) if change.path != "tests"] == []

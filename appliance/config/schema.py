@@ -177,7 +177,6 @@ _UPSTREAM_COMMON: Final[dict[str, Key]] = {
         Choice(("http1", "http2", "auto")),
         "What the endpoints speak; auto asks by ALPN.",
         "http1",
-        built=False,
     ),
     "timeouts": Key(
         Object(

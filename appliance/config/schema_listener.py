@@ -84,8 +84,6 @@ LISTENER: Final = Object(
             Boolean(),
             "HTTP/2 beside HTTP/1.1: by ALPN on https, by prior knowledge on http.",
             "true",
-            built=False,
-            inert=("false",),
         ),
         "proxy_protocol": Key(
             Object({"from": Key(ListOf(Network(), low=1), "Peers that may send the header.", required=True)}),
@@ -101,9 +99,7 @@ LISTENER: Final = Object(
                     "max_header_size": Key(Size(1024, 1 << 20), "Bytes of one header section.", "32KiB"),
                     "max_headers": Key(Integer(1, 10_000), "Fields of one header section.", "100"),
                     "max_body_size": Key(Size(), "Bytes of one request body; 0 is unlimited.", "0"),
-                    "max_streams": Key(
-                        Integer(1, 10_000), "HTTP/2 streams of one connection.", "100", built=False
-                    ),
+                    "max_streams": Key(Integer(1, 10_000), "HTTP/2 streams of one connection.", "100"),
                 }
             ),
             "Bounds on what clients may use.",
@@ -116,7 +112,7 @@ LISTENER: Final = Object(
                     "body_idle": Key(Duration(), "Between two pieces of a request body.", "60s"),
                     "keepalive": Key(Duration(), "Between two requests of a connection.", "60s"),
                     "write": Key(Duration(), "For a client that does not read.", "30s"),
-                    "h2_ping": Key(Duration(), "Between two HTTP/2 pings.", "30s", built=False),
+                    "h2_ping": Key(Duration(), "Between two HTTP/2 pings.", "30s"),
                 }
             ),
             "How long clients may take; 0 is no limit.",

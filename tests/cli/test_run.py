@@ -58,12 +58,12 @@ def test_a_port_in_use_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_what_is_not_built_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One warning with every key and its line; the proxy would start."""
-    path = write(tmp_path, upstream=", protocol: auto", listener=", http2: true")
+    path = write(tmp_path, listener=", timeouts: {handshake: 9s}, proxy_protocol: {from: [10.0.0.0/8]}")
     assert run(path, check_only=True) == Exit.OK
     err = capsys.readouterr().err
     assert err.count("does not act on") == 1
-    assert "listeners.web.http2 (line" in err
-    assert "upstreams.app.protocol (line 6)" in err
+    assert "listeners.web.timeouts.handshake (line" in err
+    assert "listeners.web.proxy_protocol (line" in err
 
 
 def test_checking_only_looks_at_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

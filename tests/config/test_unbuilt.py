@@ -30,17 +30,13 @@ def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
 @pytest.mark.parametrize(
     ("parts", "path"),
     [
-        ({"upstream": ", protocol: auto"}, "upstreams.app.protocol"),
-        ({"listener": ", http2: true"}, "listeners.web.http2"),
         ({"listener": ", proxy_protocol: {from: [10.0.0.0/8]}"}, "listeners.web.proxy_protocol"),
-        ({"listener": ", limits: {max_streams: 7}"}, "listeners.web.limits.max_streams"),
         ({"listener": ", timeouts: {handshake: 1s}"}, "listeners.web.timeouts.handshake"),
         (
             {"route": ", headers: {request: {set: {x-a: '%CLIENT_IP%'}}}"},
             "routes.all.headers.request.set.x-a",
         ),
         ({"rest": "process: {workers: 2}"}, "process.workers"),
-        ({"rest": "defaults: {upstream: {protocol: auto}}"}, "defaults.upstream.protocol"),
         ({"rest": "stats: {rate: 1/s}"}, "stats"),
         ({"rest": "tracing: {sample: 5%}"}, "tracing"),
     ],
@@ -55,6 +51,8 @@ def test_the_top_most_key_is_listed_once(parts: dict[str, str], path: str) -> No
     [
         {"rest": "process: {workers: 1}"},
         {"listener": ", http2: false"},
+        {"listener": ", http2: true, limits: {max_streams: 7}, timeouts: {h2_ping: 9s}"},
+        {"upstream": ", protocol: http2"},
         {"listener": ", protocol: http"},
         {"listener": ", limits: {max_streams: 100, max_headers: 50}"},
         {"listener": ", timeouts: {handshake: 10000ms}"},

@@ -122,7 +122,7 @@ class _Rules:
 
     def _objection(self, exchange: Exchange, cause: str, fault: Fault | None, retries: int) -> str:
         attempt = exchange.attempt
-        if attempt is None or attempt.begun or exchange.stream.started:
+        if attempt is None or attempt.begun:
             progress = Progress.BEGUN
         else:
             progress = Progress.SENT if attempt.sent else Progress.UNSENT

@@ -13,7 +13,7 @@ from math import inf
 import trio
 
 from appliance.model.fault import Fault, Reason
-from appliance.model.headers import Headers
+from appliance.model.headers import Headers, get
 from appliance.net.transport import BULK_READ_SIZE, PeerGone, Transport
 
 from .framing import CHUNKED, MAX_LENGTH, UNTIL_CLOSE, clean_trailers
@@ -263,6 +263,11 @@ def body_of(length: int, inbox: Inbox, rules: Rules) -> WireBody:
     if length == UNTIL_CLOSE:
         return UntilCloseBody(inbox, rules, None)
     return SizedBody(inbox, rules, length)
+
+
+def is_events(headers: Headers) -> bool:
+    """Say whether an answer is a stream of server-sent events, which may be silent for long."""
+    return (get(headers, b"content-type") or b"").startswith(b"text/event-stream")
 
 
 def chunk(data: bytes) -> bytes:

@@ -28,7 +28,7 @@ from appliance.model.message import NO_BODY, Body, Request, Response
 from appliance.net.transport import HIGH_WATER, PeerGone, Transport
 
 from .framing import frame_response
-from .h1_body import Inbox, Rules, WireBody, body_of, chunk
+from .h1_body import Inbox, Rules, WireBody, body_of, chunk, is_events
 from .h1_head import MAX_RESPONSE_HEAD, ResponseHead, parse_response, write_fields
 from .h1_lenient import parse_leniently
 from .h1_splice import relay
@@ -117,6 +117,8 @@ class H1Client:
         self._keep = framing.keep
         answer: Body = NO_BODY
         if framing.length != 0:
+            if framing.length < 0 and is_events(framing.headers):
+                self._rules.idle = exchange.long_idle
             answer = self.body = body_of(framing.length, self.inbox, self._rules)
         response = attempt.response = Response(head.status, framing.headers, answer, head.reason)
         return response
@@ -150,7 +152,9 @@ class H1Client:
         if exchange.response_due == inf:
             exchange.response_due = now + exchange.response_limit
         rx.due, rx.why = exchange.response_due, RESPONSE_TIMEOUT
-        if now + self.per_try < rx.due:
+        if exchange.patient:
+            rx.due, rx.why = now + exchange.idle, UPSTREAM_IDLE
+        elif now + self.per_try < rx.due:
             rx.due, rx.why = now + self.per_try, TRY_TIMEOUT
 
     def _head(self, request: Request, framing: bytes) -> bytes:

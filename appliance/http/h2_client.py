@@ -29,7 +29,7 @@ from appliance.model.message import NO_BODY, Body, Response
 from appliance.net.transport import PeerGone, Transport
 
 from . import h2_frames as f
-from .h1_body import Rules
+from .h1_body import Rules, is_events
 from .h2_fields import block
 from .h2_frames import Code, H2ConnectionError, H2StreamError, code_name
 from .h2_head import request_fields, to_response, to_trailers
@@ -249,6 +249,8 @@ class H2Call:
         answer: Body = NO_BODY
         if not stream.remote or stream.got or stream.trailers:
             answer = stream
+            if length is None and is_events(headers):
+                stream.rules.idle = exchange.long_idle
             stream.length = length
         response = attempt.response = Response(status, headers, answer)
         return response
@@ -305,7 +307,9 @@ class H2Call:
         if exchange.response_due == inf:
             exchange.response_due = now + exchange.response_limit
         rx.due, rx.why = exchange.response_due, RESPONSE_TIMEOUT
-        if now + self.connection.per_try < rx.due:
+        if exchange.patient:
+            rx.due, rx.why = now + exchange.idle, UPSTREAM_IDLE
+        elif now + self.connection.per_try < rx.due:
             rx.due, rx.why = now + self.connection.per_try, TRY_TIMEOUT
 
     async def _begin_upload(self, exchange: Exchange, body: Body) -> None:

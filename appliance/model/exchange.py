@@ -166,9 +166,11 @@ class Exchange:
     Times are seconds of the worker's clock. ``peer`` is who connected, ``client`` who asked: they differ
     behind a trusted proxy. ``host`` and ``path`` are as the client asked. ``park`` is what the
     exchange waits on right now, so that a deadline or a client's leaving can reach it from outside.
-    ``idle`` is the route's limit for a silent stream once the answer has begun; ``response_due`` is when the
-    head must be there, over all tries, once that clock runs. ``tried`` are endpoints of
-    earlier tries, ``fresh`` asks for a new connection for the next. ``notes`` are decisions worth a word.
+    ``idle`` is the route's limit for a silent answer once it has begun, ``long_idle`` that for streams which
+    may well be silent (gRPC, server-sent events, tunnels). ``patient``: the head has no time of its own,
+    since a stream begins when it likes. ``response_due`` is when the head must be there, over all tries, once
+    that clock runs. ``tried`` are endpoints of earlier tries, ``fresh`` asks for a new connection for the
+    next. ``notes`` are decisions worth a word.
     """
 
     __slots__ = (
@@ -182,9 +184,11 @@ class Exchange:
         "id",
         "idle",
         "listener",
+        "long_idle",
         "notes",
         "park",
         "path",
+        "patient",
         "peer",
         "peer_trusted",
         "request",
@@ -224,7 +228,8 @@ class Exchange:
         self.due = inf
         self.response_limit = inf
         self.response_due = inf
-        self.idle = 60.0
+        self.idle = self.long_idle = 60.0
+        self.patient = False
         self.notes: list[str] | None = None
 
     @property

@@ -7,6 +7,7 @@ a route configures.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from math import inf
 
 from appliance.config.plan import RoutePlan
 from appliance.model.exchange import Exchange
@@ -19,7 +20,8 @@ IDLE = 60.0
 IDLE_STREAMING = 300.0
 
 Bound = tuple[RoutePlan, Service]
-_Row = tuple[str, float, float, Service]  # name, seconds until a head, seconds of silence, the route's stack
+_Row = tuple[str, float, float, float, Service]
+"""Name, seconds until a head, seconds of silence, the same for streams, and the route's stack."""
 
 
 def route(rows: list[Bound]) -> Service:
@@ -33,12 +35,17 @@ def route(rows: list[Bound]) -> Service:
         )
         if found is None:
             raise Fault(NO_ROUTE)
-        exchange.route, exchange.response_limit, exchange.idle, service = found
+        exchange.route, exchange.response_limit, exchange.idle, exchange.long_idle, service = found
+        if request.method == b"POST" and exchange.grpc:
+            exchange.response_limit = inf
+            exchange.idle = exchange.long_idle
+            exchange.patient = True
         return service(exchange)
 
     return choose
 
 
 def _row(plan: RoutePlan, service: Service) -> _Row:
-    idle = IDLE if plan.timeouts.idle is None else plan.timeouts.idle
-    return plan.name, plan.timeouts.response, idle, service
+    idle = plan.timeouts.idle
+    short, long = (IDLE, IDLE_STREAMING) if idle is None else (idle, idle)
+    return plan.name, plan.timeouts.response, short, long, service

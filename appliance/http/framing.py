@@ -65,16 +65,19 @@ class Framing:
     """What a head says beyond its end-to-end fields.
 
     ``length``: bytes of body, or CHUNKED or UNTIL_CLOSE. ``keep``: the connection may go on after this
-    message. ``host``: the Host field, None when absent.
+    message. ``host``: the Host field, None when absent. ``upgrade``: the protocol to switch to, or empty.
     """
 
-    __slots__ = ("headers", "host", "keep", "length")
+    __slots__ = ("headers", "host", "keep", "length", "upgrade")
 
-    def __init__(self, length: int, keep: bool, host: bytes | None, headers: Headers) -> None:
+    def __init__(
+        self, length: int, keep: bool, host: bytes | None, headers: Headers, upgrade: bytes = b""
+    ) -> None:
         self.length = length
         self.keep = keep
         self.host = host
         self.headers = headers
+        self.upgrade = upgrade
 
 
 def frame_request(minor: int, headers: Headers) -> Framing:
@@ -197,6 +200,7 @@ def _finish(
 ) -> Framing:
     values = special.get(b"connection")
     keep = minor == 1
+    upgrade = b""
     if values == _KEEP_ALIVE:
         keep = True
     elif values is not None:
@@ -205,7 +209,15 @@ def _finish(
         if named:
             kept = [pair for pair in kept if pair[0] not in named]
         keep = b"close" not in options and (keep or b"keep-alive" in options)
+        if minor and b"upgrade" in options and not length:
+            upgrade = _upgrade(special.get(b"upgrade", []), reason)
     te = special.get(b"te")
     if te is not None and b"trailers" in _list(te, reason):
         kept.append((b"te", b"trailers"))
-    return Framing(length, keep, host, kept)
+    return Framing(length, keep, host, kept, upgrade)
+
+
+def _upgrade(values: list[bytes], reason: Reason) -> bytes:
+    """Give the one protocol that is asked for; h2c is not spoken in this way (RFC 9113 section 3.1)."""
+    wanted = [each for each in _list(values, reason) if each != b"h2c"]
+    return wanted[0] if len(wanted) == 1 else b""

@@ -24,6 +24,7 @@ from appliance.model.fault import (
     Reason,
     Side,
 )
+from appliance.model.headers import get
 from appliance.model.message import NO_BODY, Body, Request, Response
 from appliance.net.transport import HIGH_WATER, PeerGone, Transport
 
@@ -32,6 +33,7 @@ from .h1_body import Inbox, Rules, WireBody, body_of, chunk, is_events
 from .h1_head import MAX_RESPONSE_HEAD, ResponseHead, parse_response, write_fields
 from .h1_lenient import parse_leniently
 from .h1_splice import relay
+from .tunnel import WEBSOCKET, WireEnd, accept_of, key_of, new_key
 from .upload import Upload
 
 _CRLF = b"\r\n"
@@ -54,6 +56,7 @@ class H1Client:
     __slots__ = (
         "_answered",
         "_keep",
+        "_key",
         "_pool",
         "_rules",
         "_upload",
@@ -79,6 +82,7 @@ class H1Client:
         self._uploaded = True
         self._answered = False
         self._upload: Upload | None = None
+        self._key = b""
 
     async def send(self, exchange: Exchange, attempt: Attempt) -> Response:
         """Send the request; give the final response. Raises Fault of the upstream's or client's side."""
@@ -89,6 +93,7 @@ class H1Client:
         self._answered = False
         self._upload = None
         self._keep = False
+        self._key = b""
         self._rules.idle = exchange.idle
         body = request.body
         if body.ended and not body.trailers:
@@ -105,6 +110,8 @@ class H1Client:
         interim = 0
         while head is None or head.status < 200:
             if head is not None:
+                if head.status == 101 and request.upgrade:
+                    return self._switch(exchange, attempt, head)
                 interim += 1
                 attempt.begun = True
                 await self._inform(exchange, head, interim)
@@ -121,6 +128,20 @@ class H1Client:
                 self._rules.idle = exchange.long_idle
             answer = self.body = body_of(framing.length, self.inbox, self._rules)
         response = attempt.response = Response(head.status, framing.headers, answer, head.reason)
+        return response
+
+    def _switch(self, exchange: Exchange, attempt: Attempt, head: ResponseHead) -> Response:
+        """Give the answer of an upstream that has switched protocols: what follows is a tunnel."""
+        request = exchange.request
+        framing = frame_response(head.status, request.method, head.minor, head.headers)
+        if framing.upgrade != request.upgrade:
+            raise Fault(UPSTREAM_BAD, "101 with another protocol than was asked for")
+        if self._key and get(head.headers, b"sec-websocket-accept") != accept_of(self._key):
+            raise Fault(UPSTREAM_BAD, "101 with a wrong Sec-WebSocket-Accept")
+        self.transport.rx.due = inf
+        self._answered = True
+        response = attempt.response = Response(101, framing.headers)
+        response.tunnel = WireEnd(self.inbox, UPSTREAM_CUT, UPSTREAM_SLOW, exchange.long_idle)
         return response
 
     async def stop_upload(self) -> None:
@@ -158,7 +179,12 @@ class H1Client:
             rx.due, rx.why = now + self.per_try, TRY_TIMEOUT
 
     def _head(self, request: Request, framing: bytes) -> bytes:
-        if not framing and request.method in (b"POST", b"PUT", b"PATCH"):
+        if request.upgrade:
+            framing = b"connection: upgrade\r\nupgrade: %b\r\n" % request.upgrade
+            if request.upgrade == WEBSOCKET and not key_of(request):
+                self._key = new_key()
+                framing += b"sec-websocket-key: %b\r\n" % self._key
+        elif not framing and request.method in (b"POST", b"PUT", b"PATCH"):
             framing = b"content-length: 0\r\n"  # RFC 9110 section 8.6
         return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (
             request.method,

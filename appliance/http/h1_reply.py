@@ -16,6 +16,7 @@ from .framing import bodiless
 from .h1_body import chunk
 from .h1_head import write_fields
 from .h1_splice import WORTHWHILE, relay
+from .tunnel import WireEnd, accept_of, join, key_of
 
 if TYPE_CHECKING:
     from .h1_server import H1Server
@@ -78,6 +79,9 @@ class H1Stream:
 
     async def respond(self, response: Response) -> None:
         """Send the answer; raises Fault when the client or the body's source fails on the way."""
+        if response.tunnel is not None:
+            await self._switch(response)
+            return
         body, request = response.body, self.request
         transport = self.connection.transport
         self._settle_upload(request)
@@ -122,6 +126,24 @@ class H1Stream:
             transport.uncork()  # the connection closes: what is held back must be on its way before
         if transport.refused or transport.broken:
             await self._drain(0)
+
+    async def _switch(self, response: Response) -> None:
+        """Switch protocols, and carry what follows until the upstream has ended."""
+        connection, request = self.connection, self.request
+        exchange, transport = connection.exchange, connection.transport
+        if exchange is None:
+            raise RuntimeError("a tunnel without its exchange")
+        headers = response.headers
+        key = key_of(request)
+        if key and response.status != 101:  # an upstream that speaks HTTP/2 knows no key
+            headers = [*headers, (b"sec-websocket-accept", accept_of(key))]
+        self.keep = False
+        self.started = self._until_close = True
+        transport.on_hangup = None  # from here on a client may close its sending side
+        upgrade = b"connection: upgrade\r\nupgrade: %b\r\n\r\n" % request.upgrade
+        transport.write(_status_line(101, b"") + write_fields(headers) + upgrade)
+        end = WireEnd(connection.inbox, CLIENT_GONE, CLIENT_SLOW, connection.plan.timeouts.write)
+        self.sent = await join(exchange, end, response.tunnel, transport.lot.now)
 
     def reset(self, fault: Fault) -> None:
         """Give up: the client must see that the answer is not whole.

@@ -53,6 +53,7 @@ def _request(
     head: RequestHead, framing: Framing, scheme: bytes, authority: bytes, path: bytes, query: bytes
 ) -> Request:
     request = Request(head.method, scheme, authority, path, query, framing.headers)
+    request.upgrade = framing.upgrade
     if not head.minor:
         request.version = "HTTP/1.0"
         request.headers = [pair for pair in framing.headers if pair[0] != b"expect"]  # RFC 9110 10.1.1

@@ -11,6 +11,8 @@ from functools import partial
 from math import inf
 from typing import Final
 
+import trio
+
 from appliance.model.exchange import Attempt, Exchange
 from appliance.model.fault import (
     RESPONSE_TIMEOUT,
@@ -35,6 +37,7 @@ from .h2_frames import Code, H2ConnectionError, H2StreamError, code_name
 from .h2_head import request_fields, to_response, to_trailers
 from .h2_mux import Mux
 from .h2_stream import Stream
+from .tunnel import StreamEnd, without_handshake
 from .upload import Upload
 
 MAX_STREAMS: Final = 100  # for which the connection's window is made
@@ -102,6 +105,13 @@ class H2Client(Mux):
             self._lost(why)
             self.transport.uncork()
             self.transport.close()
+
+    async def wait_tunnels(self) -> None:
+        """Wait until it is known that the peer takes tunnels (RFC 8441 section 3); Fault if it does not."""
+        with trio.move_on_after(self.per_try):
+            await self.settled.wait()
+        if not self.peer_connects:
+            raise Fault(UPSTREAM_BAD, "the upstream takes no tunnels in HTTP/2 (no ENABLE_CONNECT_PROTOCOL)")
 
     def shut(self) -> None:
         """Take no more calls, and close when those that there are have ended."""
@@ -214,26 +224,15 @@ class H2Call:
         connection, request = self.connection, exchange.request
         if connection.closing:
             raise Fault(UPSTREAM_REFUSED, "the connection is going away")
+        if request.upgrade:
+            await connection.wait_tunnels()
         connection.served = True
         self._attempt = attempt
         self._method = request.method
         stream = self._stream = connection.begin(self, exchange.idle)
         exchange.park = stream
         attempt.sent = True
-        body = request.body
-        whole = body.ended and not body.trailers
-        extra: Headers = []
-        if whole and request.method in (b"POST", b"PUT", b"PATCH"):
-            extra.append((b"content-length", b"0"))
-        elif not whole and body.length is not None:
-            extra.append((b"content-length", b"%d" % body.length))
-        head = f.heads(stream.id, block(request_fields(request, connection.host, extra)), end=whole)
-        if whole:
-            stream.local = True
-            connection.write(head)
-        else:
-            stream.out_head = head
-            await self._begin_upload(exchange, body)
+        await self._begin(exchange, stream)
         while self._head is None or self._interim:
             if self._interim:
                 await self._inform(exchange, attempt)
@@ -247,6 +246,10 @@ class H2Call:
         stream.rx.due = inf
         status, headers, length = self._head
         answer: Body = NO_BODY
+        if request.upgrade and 200 <= status < 300 and not stream.remote:
+            response = attempt.response = Response(status, headers)
+            response.tunnel = StreamEnd(stream, UPSTREAM_CUT, UPSTREAM_SLOW, exchange.long_idle)
+            return response
         if not stream.remote or stream.got or stream.trailers:
             answer = stream
             if length is None and is_events(headers):
@@ -254,6 +257,28 @@ class H2Call:
             stream.length = length
         response = attempt.response = Response(status, headers, answer)
         return response
+
+    async def _begin(self, exchange: Exchange, stream: Stream) -> None:
+        """Send the head, and begin with the body."""
+        connection, request = self.connection, exchange.request
+        body, extra = request.body, []
+        whole = body.ended and not body.trailers and not request.upgrade
+        if whole and request.method in (b"POST", b"PUT", b"PATCH"):
+            extra.append((b"content-length", b"0"))
+        elif not whole and body.length:
+            extra.append((b"content-length", b"%d" % body.length))
+        fields = request_fields(request, connection.host, extra)
+        if request.upgrade:
+            fields = without_handshake(fields)
+        head = f.heads(stream.id, block(fields), end=whole)
+        if whole or request.upgrade:
+            stream.local = whole
+            connection.write(head)
+            if request.upgrade:
+                self._arm(exchange)
+        else:
+            stream.out_head = head
+            await self._begin_upload(exchange, body)
 
     async def stop_upload(self) -> None:
         """End the task that still sends the request's body, if there is one: another may then read it."""

@@ -46,9 +46,14 @@ def to_request(fields: Headers, *, whole: bool) -> tuple[Request, int | None]:
     method = pseudo.get(b":method", b"")
     if not _TOKEN.fullmatch(method):
         raise Fault(BAD_REQUEST, "no :method, or one that is no token")
+    upgrade = pseudo.get(b":protocol", b"")
     if method == b"CONNECT":
-        raise Fault(NO_CONNECT)
-    if b":protocol" in pseudo:
+        if not upgrade:
+            raise Fault(NO_CONNECT)
+        if whole or not _TOKEN.fullmatch(upgrade):
+            raise Fault(BAD_REQUEST, "a CONNECT that ends at once, or a :protocol that is no token")
+        method = b"GET"  # what RFC 8441 puts in place of the GET with Upgrade of HTTP/1.1
+    elif upgrade:
         raise Fault(BAD_REQUEST, ":protocol without CONNECT")
     scheme, target = pseudo.get(b":scheme", b""), pseudo.get(b":path", b"")
     if scheme not in (b"http", b"https"):
@@ -77,6 +82,7 @@ def to_request(fields: Headers, *, whole: bool) -> tuple[Request, int | None]:
         raise Fault(BAD_LENGTH, "a Content-Length without a body")
     request = Request(method, scheme, authority, path, query, kept)
     request.version = "HTTP/2"
+    request.upgrade = upgrade.lower()
     return request, length
 
 
@@ -171,8 +177,10 @@ def response_fields(status: int, headers: Headers, extra: Headers) -> Headers:
 
 def request_fields(request: Request, host: bytes, extra: Headers) -> Headers:
     """Give the field list of a request head for an endpoint that is called ``host`` if nobody says."""
+    upgrade = request.upgrade
     return [
-        (b":method", request.method),
+        (b":method", b"CONNECT" if upgrade else request.method),
+        *([(b":protocol", upgrade)] if upgrade else []),
         (b":scheme", request.scheme),
         (b":authority", request.authority or host),
         (b":path", request.target),

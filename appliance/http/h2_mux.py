@@ -45,6 +45,7 @@ class Mux(Sender):
         self.first_window = f.FIRST_WINDOW  # what the peer lets each new stream have
         self.peer_streams = 100  # until the peer says otherwise
         self.peer_connects = False
+        self.settled = trio.Event()  # the peer's first settings are there
         self.woken = 0
         self._full = f.FIRST_WINDOW * max_streams
         self._room = self._full
@@ -233,6 +234,7 @@ class Mux(Sender):
                 self.peer_connects = bool(value)
             elif name == f.ENABLE_PUSH and value and self.client:
                 raise H2ConnectionError(Code.PROTOCOL_ERROR, "a server that asks for pushes")
+        self.settled.set()
         self.reply(f.pack(f.SETTINGS, f.ACK, 0))
         self.pump()
 

@@ -16,6 +16,7 @@ from .h2_fields import block
 from .h2_frames import Code
 from .h2_head import response_fields
 from .h2_stream import Stream
+from .tunnel import StreamEnd, join, without_handshake
 
 if TYPE_CHECKING:
     from .h2_server import H2Server
@@ -59,6 +60,9 @@ class H2Stream:
         stream, body, status = self.stream, response.body, response.status
         if stream.fault is not None:
             raise Fault(CLIENT_GONE, stream.fault.detail)
+        if response.tunnel is not None:
+            await self._switch(response)
+            return
         extra: Headers = []
         headers = response.headers
         if not any(name == b"date" for name, _ in headers):
@@ -96,6 +100,17 @@ class H2Stream:
             if ended and body.trailers:
                 stream.out_trailers = block(body.trailers)
             await stream.send(data, end=ended, limit=limit, why=CLIENT_SLOW)
+
+    async def _switch(self, response: Response) -> None:
+        """Begin a tunnel (RFC 8441 section 5), and carry what follows until the upstream has ended."""
+        exchange, stream = self._exchange, self.stream
+        if exchange is None:
+            raise RuntimeError("a tunnel without its exchange")
+        self.started = True
+        fields = block(response_fields(200, without_handshake(response.headers), []))
+        self.connection.write(f.heads(stream.id, fields, end=False))
+        end = StreamEnd(stream, CLIENT_GONE, CLIENT_SLOW, self.connection.plan.timeouts.write)
+        self.sent = await join(exchange, end, response.tunnel, self.connection.now)
 
     def reset(self, fault: Fault) -> None:
         """Give up: the client must see that the answer is not whole."""

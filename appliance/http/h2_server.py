@@ -126,6 +126,7 @@ class H2Server(Mux):
         settings = {
             f.MAX_STREAMS: self.plan.limits.max_streams,
             f.LIST_SIZE: self.plan.limits.max_header_size,
+            f.CONNECT_PROTOCOL: 1,
             f.NO_OLD_PRIORITIES: 1,
         }
         self.write(self.hello(settings))
@@ -208,7 +209,7 @@ class H2Server(Mux):
             refusal = fault
             request, length = _refused(fields, self.scheme), None
         request.scheme = self.scheme
-        if not end:
+        if not end and not request.upgrade:
             request.body = stream
             stream.length = stream.left = length
         self._prioritise(stream, request)

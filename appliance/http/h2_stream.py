@@ -163,14 +163,17 @@ class Stream:
 
     async def wait(self, due: float, why: Reason) -> None:
         """Wait for something to arrive; raises the stream's fault when nothing more can."""
-        if self.fault is not None:
-            raise self.fault
-        rx = self.rx
-        rx.ready = False
-        rx.due, rx.why = due, why
+        self._check()
+        self.rx.due, self.rx.why = due, why
+        await self.wait_more()
+        self.rx.due = inf
+
+    async def wait_more(self) -> None:
+        """Wait for something to arrive, by whatever deadline is set; raises the stream's fault."""
+        self._check()
+        self.rx.ready = False
         self._watch()
-        await rx.wait()
-        rx.due = inf
+        await self.rx.wait()
 
     def interrupt(self, fault: Fault) -> None:
         """Raise ``fault`` in whoever waits here, for either direction."""

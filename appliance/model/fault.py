@@ -125,6 +125,7 @@ REQUEST_TIMEOUT = _proxy(
     "The request took longer than its route allows.",
     Grpc.DEADLINE_EXCEEDED,
 )
+TUNNEL_IDLE = _proxy("tunnel-idle", 504, "connection_read_timeout", "Nothing went through for too long.")
 STOPPING = _proxy("stopping", 503, "proxy_internal_response", "The proxy is shutting down.")
 INTERNAL = _proxy(
     "internal", 500, "proxy_internal_error", "The proxy failed; its log says more.", Grpc.INTERNAL

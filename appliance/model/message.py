@@ -6,7 +6,7 @@ been taken out by the reader and are put back by the writer, from ``body.length`
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from .headers import Headers
 
@@ -96,7 +96,8 @@ class Request:
     ``path`` is as it will be routed and sent (normalised), ``query`` has no question mark. For
     ``OPTIONS *`` the path is ``*``. ``authority`` is host and optional port, lower-case, perhaps empty
     for HTTP/1.0. ``version`` is for logs only. ``streaming``: a
-    task of its own forwards the body, and nobody else may read it.
+    task of its own forwards the body, and nobody else may read it. ``upgrade`` is the protocol that the
+    client wants to speak from here on, if any.
     """
 
     __slots__ = (
@@ -108,6 +109,7 @@ class Request:
         "query",
         "scheme",
         "streaming",
+        "upgrade",
         "version",
     )
 
@@ -123,6 +125,7 @@ class Request:
         self.body: Body = NO_BODY
         self.version = "HTTP/1.1"
         self.streaming = False
+        self.upgrade = b""
 
     @property
     def target(self) -> bytes:
@@ -138,12 +141,16 @@ def hostname(authority: bytes) -> bytes:
 
 
 class Response:
-    """What the client is answered; ``reason`` is passed on when an upstream gave one."""
+    """What the client is answered; ``reason`` is passed on when an upstream gave one.
 
-    __slots__ = ("body", "headers", "reason", "status")
+    ``tunnel``: the upstream has switched protocols, and this is its end of what follows (``http/tunnel``).
+    """
+
+    __slots__ = ("body", "headers", "reason", "status", "tunnel")
 
     def __init__(self, status: int, headers: Headers, body: Body = NO_BODY, reason: bytes = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.reason = reason
+        self.tunnel: Any = None

@@ -123,7 +123,7 @@ class Connection:
         return exchange
 
     async def _respond(self, exchange: Exchange) -> None:
-        if exchange.request.body.at_hand():
+        if exchange.request.body.at_hand() and not exchange.request.upgrade:
             await self._answer(exchange)
         else:
             async with trio.open_nursery() as nursery:

@@ -78,6 +78,8 @@ class Fuse:
     def ended(self, attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> None:
         """Settle the ticket of an attempt by how it ended."""
         response = attempt.response
+        if response is not None and response.tunnel is not None:  # its 101 was the success
+            fault = None
         well = fault is None and response is not None and response.status in self._fine
         if well and (exchange.request.method != b"POST" or not exchange.grpc):
             self.breaker.settle(attempt.ticket, OK, now)
@@ -91,10 +93,12 @@ class Fuse:
     def head(self, attempt: Attempt, exchange: Exchange, now: float) -> None:
         """Let a probe whose answer will be long give its place back; its end is still judged."""
         response = attempt.response
-        if self.breaker.state is not State.HALF_OPEN or response is None or response.body.ended:
+        if self.breaker.state is not State.HALF_OPEN or response is None:
+            return
+        if response.body.ended and response.tunnel is None:
             return
         length = response.body.length
-        if length is None or length > LONG:
+        if length is None or length > LONG or response.tunnel is not None:
             verdict = of_status(response.status, self.rules.failures)
             evidence = None if verdict is Verdict.OK else _evidence(attempt, exchange, None, verdict, now)
             self.breaker.provisional(attempt.ticket, verdict, now, evidence)

@@ -135,8 +135,7 @@ def _part(
         elif name in _SPECIAL:
             if name in _CONNECTION:
                 raise Fault(reason, f"{name.decode()} does not belong into HTTP/2")
-            if name not in _DROPPED:
-                special.setdefault(name, []).append(field[1])
+            special.setdefault(name, []).append(field[1])
         else:
             kept.append((name, field[1]))
     return pseudo, kept, special

@@ -24,6 +24,7 @@ _TABLE: Final = 4096
 _STATIC: Final = {name: index for index, (name, _) in reversed(list(enumerate(HeaderTable.STATIC_TABLE, 1)))}
 _WHOLE: Final = {pair: index for index, pair in enumerate(HeaderTable.STATIC_TABLE, 1) if pair[1]}
 _SECRET: Final = frozenset((b"authorization", b"cookie", b"set-cookie", b"proxy-authorization"))
+_MANY_SIZES = re.compile(rb"(?:[\x20-\x3e]|\x3f[\x80-\xff]{0,4}[\x00-\x7f]){9}")
 _NAME = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]++")
 _VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 
@@ -40,6 +41,8 @@ class Reader:
 
     def read(self, block: bytes) -> Headers:
         """Give the fields of a block, valid or not; raises H2ConnectionError: the tables are out of step."""
+        if _MANY_SIZES.match(block):  # two are all that RFC 7541 section 4.2 asks for, and none is work
+            raise H2ConnectionError(Code.COMPRESSION_ERROR, "HPACK: the table's size changed over and over")
         try:
             return cast(Headers, self._decoder.decode(block, raw=True))
         except OversizedHeaderListError:

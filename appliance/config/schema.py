@@ -189,7 +189,7 @@ _UPSTREAM_COMMON: Final[dict[str, Key]] = {
         "How long endpoints may take; 0 is no limit.",
     ),
     "hash_on": Key(HASH_ON, "What consistent_hash hashes; required for it."),
-    "tls": Key(UPSTREAM_TLS, "Its presence turns TLS on.", built=False, security=True),
+    "tls": Key(UPSTREAM_TLS, "Its presence turns TLS on."),
     "breaker": Key(BREAKER, "When endpoints are left alone; false turns it off."),
     "retry": Key(RETRY, "When a request is tried again."),
     "limits": Key(UPSTREAM_LIMITS, "How much is sent at once."),

@@ -64,7 +64,6 @@ LISTENER_TLS: Final = Object(
             Choice(("none", "optional", "require")),
             "Whether clients show a certificate.",
             "none",
-            security=True,
         ),
         "client_ca": Key(Text("a file"), "Authorities that client certificates are checked against, PEM."),
     }
@@ -77,9 +76,7 @@ LISTENER: Final = Object(
             "Where to listen: host:port, :port, unix:/path, or fd:NAME from socket activation.",
             required=True,
         ),
-        "protocol": Key(
-            Choice(("http", "https")), "Whether clients speak TLS.", "http", built=False, security=True
-        ),
+        "protocol": Key(Choice(("http", "https")), "Whether clients speak TLS.", "http"),
         "http2": Key(
             Boolean(),
             "HTTP/2 beside HTTP/1.1: by ALPN on https, by prior knowledge on http.",
@@ -90,7 +87,7 @@ LISTENER: Final = Object(
             "Read the PROXY header, v1 or v2, from these peers.",
             built=False,
         ),
-        "tls": Key(LISTENER_TLS, "Certificates and what goes with them.", built=False, security=True),
+        "tls": Key(LISTENER_TLS, "Certificates and what goes with them."),
         "limits": Key(
             Object(
                 {
@@ -107,7 +104,7 @@ LISTENER: Final = Object(
         "timeouts": Key(
             Object(
                 {
-                    "handshake": Key(Duration(), "For the TLS handshake.", "10s", built=False),
+                    "handshake": Key(Duration(), "For the TLS handshake.", "10s"),
                     "header": Key(Duration(), "For a whole request head.", "10s"),
                     "body_idle": Key(Duration(), "Between two pieces of a request body.", "60s"),
                     "keepalive": Key(Duration(), "Between two requests of a connection.", "60s"),

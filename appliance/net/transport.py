@@ -42,9 +42,15 @@ class Transport(Protocol):
     lot: Lot
     rx: Park
     tx: Park
-    hung_up: bool
-    broken: bool
     on_hangup: Callable[[], None] | None
+
+    @property
+    def hung_up(self) -> bool:
+        """Say whether the peer sends no more."""
+
+    @property
+    def broken(self) -> bool:
+        """Say whether writing has failed."""
 
     @property
     def unsent(self) -> int:
@@ -56,6 +62,9 @@ class Transport(Protocol):
 
     async def receive(self, limit: int = READ_SIZE) -> bytes:
         """Give at most ``limit`` bytes; ``b""`` when the peer has closed its sending side."""
+
+    def receive_nowait(self, limit: int = READ_SIZE) -> bytes | None:
+        """Give what has arrived, None if nothing has; ``b""`` at the end, whatever kind of end."""
 
     def write(self, data: bytes) -> None:
         """Send what the kernel takes now and keep the rest; errors show in the next wait."""
@@ -164,6 +173,18 @@ class SocketTransport:
                 await rx.wait()
                 if self._closed:
                     raise PeerGone("closed here")
+
+    def receive_nowait(self, limit: int = READ_SIZE) -> bytes | None:
+        """Give what has arrived, None if nothing has; ``b""`` at the end, whatever kind of end."""
+        if not self.rx.ready:
+            return None
+        try:
+            return self._recv(limit)
+        except BlockingIOError:
+            self.rx.ready = False
+            return None
+        except OSError:
+            return b""
 
     def write(self, data: bytes) -> None:
         """Send what the kernel takes now and keep the rest; an error shows in the next wait."""

@@ -29,6 +29,8 @@ from appliance.net.memory import Gauge
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
+from appliance.net.tls import Refused, handshake_server
+from appliance.net.tls_context import ServerTls, Watched
 from appliance.net.transport import SocketTransport, Transport
 from appliance.upstream.cluster import Outside
 from appliance.upstream.watch import Watch
@@ -42,6 +44,7 @@ from .snapshot import Snapshot, revive
 
 _log = logging.getLogger("meshctl")
 _SWEEP = 10  # seconds between sweeps of the rate limits
+_LOOK = 5  # seconds between looks at the files of certificates
 _NAMES_LIMIT = 3.0  # seconds that names may take before clients are let in all the same
 
 
@@ -112,7 +115,10 @@ class Worker:
         max_connections: int,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``now`` must read the same clock as trio's: ``MonotonicClock``, or a test's MockClock."""
+        """``now`` must read the same clock as trio's: ``MonotonicClock``, or a test's MockClock.
+
+        Raises OSError and ssl.SSLError where certificates cannot be used.
+        """
         self.plan = plan
         self.draining = False
         self.cut_off = 0
@@ -128,6 +134,13 @@ class Worker:
         self._now = now
         self.pressure = Pressure(plan.process.memory)
         self._snapshot: Snapshot | None = None
+        secure = {
+            each.name: each for each in plan.listeners if each.tls is not None and each.protocol == "https"
+        }
+        self._certificates = {
+            name: Watched(each.tls, each.http2) for name, each in secure.items() if each.tls
+        }
+        self._tls = {name: ServerTls(each.tls, each.http2) for name, each in secure.items() if each.tls}
         self.ending = Ending(log, self._timed, now)
 
     @property
@@ -227,14 +240,31 @@ class Worker:
     async def serve(self, transport: Transport, peer: str, plan: ListenerPlan) -> None:
         """Serve one connection of a client until it ends; raises nothing but cancellation."""
         connection = Connection(plan, peer, self._current, self._ids, self.ending, self._now)
+        tls = self._tls.get(plan.name)
+        if tls is not None:
+            try:
+                transport = secure = await handshake_server(transport, tls, plan.timeouts.handshake)
+            except Refused as why:
+                _log.info("%s: no TLS with %s: %s", plan.name, peer, why)
+                transport.close()
+                return
+            except BaseException:
+                transport.close()
+                raise
+            if secure.alpn == "h2":
+                await self._serve_h2(connection, H2Server(transport, plan, self._keep_open))
+                return
         first = H1Server(transport, plan, self._keep_open)
         with self._known(first):
             await connection.serve(first)
         if first.preface:
             server = H2Server(transport, plan, self._keep_open)
             server.buffered = first.taken()
-            with self._known(server):
-                await connection.serve_h2(server)
+            await self._serve_h2(connection, server)
+
+    async def _serve_h2(self, connection: Connection, server: H2Server) -> None:
+        with self._known(server):
+            await connection.serve_h2(server)
 
     @contextmanager
     def _known(self, server: H1Server | H2Server) -> Iterator[None]:
@@ -260,10 +290,22 @@ class Worker:
             change = self.pressure.update(gauge.read())
             if change:
                 _log.warning("%s", change)
+            if second % _LOOK == 0:
+                self._look_at_certificates()
             if second % _SWEEP == 0:
                 for limit in self._current().limits:
                     limit.sweep()
             await trio.sleep(1.0)
+
+    def _look_at_certificates(self) -> None:
+        """Take certificates that have been replaced, for the connections that come from now on."""
+        for name, watched in self._certificates.items():
+            found = watched.refresh()
+            if isinstance(found, ServerTls):
+                self._tls[name] = found
+                _log.info("listener %s: its certificates have changed and are in use", name)
+            elif found is not None:
+                _log.warning("listener %s keeps its certificates: %s", name, found)
 
     async def _keep_house(self) -> None:
         """Every tick: close what has been idle for too long, end exchanges that are past their time."""

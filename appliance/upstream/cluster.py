@@ -12,10 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 from appliance.config.plan import EndpointPlan, UpstreamPlan
 from appliance.model.address import Address
+from appliance.net.tls import handshake_client
+from appliance.net.tls_context import ClientTls
+from appliance.net.transport import Transport
 from appliance.policy import balance
 from appliance.policy.breaker import Shift, State
 from appliance.policy.health import Health
@@ -52,6 +56,7 @@ class Cluster:
     __slots__ = (
         "_found",
         "_outside",
+        "_tls",
         "_warming",
         "budget",
         "crowd",
@@ -73,6 +78,7 @@ class Cluster:
         self.endpoints: list[Endpoint] = []
         self.policy = balance.make(plan.balance, [], outside.chance)
         self._outside = outside
+        self._tls = None if plan.tls is None else ClientTls(plan.tls, plan.protocol)
         self._warming: dict[Endpoint, float] = {}
         self._found: dict[EndpointPlan, tuple[str, ...]] = {}
         self._arrange([self._endpoint(entry) for entry, _ in self._entries()], [])
@@ -166,7 +172,12 @@ class Cluster:
 
     def _endpoint(self, plan: EndpointPlan, source: EndpointPlan | None = None) -> Endpoint:
         speaks = Speaks(self.plan.protocol, self._outside.spawn, self.plan.limits.max_connections)
-        endpoint = Endpoint(plan, self.plan.timeouts, self._outside.dial, self.crowd, source, speaks)
+        dial = self._outside.dial
+        if self._tls is not None:
+            dial = partial(
+                _dial_tls, dial, self._outside.now, self._tls, (source or plan).address.host or "localhost"
+            )
+        endpoint = Endpoint(plan, self.plan.timeouts, dial, self.crowd, source, speaks)
         if self.plan.slow_start:
             endpoint.weight = endpoint.full_weight * _FINE
         if self.plan.health is not None:
@@ -193,3 +204,12 @@ class Cluster:
                 max(1, round(endpoint.full_weight * _FINE * share)) if endpoint.full_weight else 0
             )
         self.policy.reweigh()
+
+
+async def _dial_tls(
+    dial: Dial, now: Callable[[], float], tls: ClientTls, host: str, address: Address, limit: float
+) -> Transport:
+    """Connect and open TLS, both within ``limit`` seconds."""
+    due = now() + limit
+    transport = await dial(address, limit)
+    return await handshake_client(transport, tls, host, max(0.0, due - now()))

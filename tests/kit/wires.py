@@ -103,6 +103,14 @@ class Wire:
                 if self.closed:
                     raise PeerGone("closed here")
 
+    def receive_nowait(self, limit: int = READ_SIZE) -> bytes | None:
+        if not self.incoming.readable:
+            return None
+        try:
+            return self._take(limit)
+        except PeerGone:
+            return b""
+
     def _take(self, limit: int) -> bytes:
         flow = self.incoming
         if not flow.data:

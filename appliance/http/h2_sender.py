@@ -43,7 +43,8 @@ class Sender:
         if self._queue and stream.out_head:  # a head waits for nobody's turn: it uses no window
             self.transport.write(stream.out_head)
             stream.out_head = b""
-        if self._queue or not self._emit(stream, 1 << 30):
+        waits = self._queue and stream.out  # an end, with trailers or without, uses no window either
+        if waits or not self._emit(stream, 1 << 30):
             self._queue[stream] = None
             self.pump()
 
@@ -96,6 +97,8 @@ class Sender:
         if done:
             stream.tx.wake()
             return True
+        if at:
+            stream.tx.due = self.now() + stream.limit  # slow, but not gone
         return stream.window <= 0  # its own window is for the peer to open, and no turn helps
 
     def _want_drain(self) -> None:

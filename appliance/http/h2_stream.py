@@ -42,6 +42,7 @@ class Stream:
         "incremental",
         "left",
         "length",
+        "limit",
         "local",
         "mux",
         "out",
@@ -68,6 +69,7 @@ class Stream:
         self.length: int | None = None
         self.got = 0
         self.left: int | None = None
+        self.limit = inf
         self.remote = False
         self.local = False
         self.ended = False
@@ -198,7 +200,7 @@ class Stream:
         Returns when the connection has taken all of it. Raises the stream's fault when it is no more.
         """
         self._check()
-        self.out, self.out_end = data, end
+        self.out, self.out_end, self.limit = data, end, limit
         self.mux.push(self)
         tx = self.tx
         while not self._sent():

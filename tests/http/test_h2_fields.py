@@ -202,7 +202,7 @@ def test_a_table_size_stands_first() -> None:
 
 @pytest.mark.parametrize("change", [b"\x20", b"\x3f\x00", b"\x3f\xe1\x1f"])
 def test_a_table_is_not_resized_for_ever(change: bytes) -> None:
-    """A block of nothing but changes of size costs the reader time and its peer a byte each: eight will do."""
+    """A block of nothing but changes of size costs its peer a byte each: eight will do."""
     assert read(Reader(1 << 16), change * 8 + b"\x82") == [(b":method", b"GET")]
     assert refused(Reader(1 << 16), change * 9 + b"\x82").code == Code.COMPRESSION_ERROR
 

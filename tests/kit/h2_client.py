@@ -3,12 +3,15 @@
 ``PoliteClient`` is the h2 library: it keeps every rule itself and complains of each that the proxy breaks.
 A task reads for it all the time. ``RawClient`` sends whatever frames a test gives it and keeps no rule; it
 reads when it is told to (``hear``), with hyperframe and hpack, so that nothing of the proxy reads itself.
+
+``bench`` puts a raw client in front of a connection without a proxy behind it: the test itself reads and
+answers the streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import trio
@@ -21,10 +24,24 @@ from hpack import Decoder, Encoder
 from hyperframe import frame as hf
 
 from appliance.http import h2_frames as f
+from appliance.http.h1_body import Rules
+from appliance.http.h2_mux import Mux
+from appliance.http.h2_stream import Stream
+from appliance.model.fault import (
+    BAD_CHUNK,
+    BAD_TRAILER,
+    BODY_TIMEOUT,
+    CLIENT_GONE,
+    CLIENT_SLOW,
+    CUT_SHORT,
+    Fault,
+)
+from appliance.model.headers import Headers
+from appliance.net.park import Lot
 from appliance.net.transport import PeerGone
 
 from .proxy import Proxy
-from .wires import Wire
+from .wires import CAPACITY, Wire, pair
 
 Pairs = Sequence[tuple[bytes, bytes]]
 
@@ -35,6 +52,15 @@ def request(method: bytes = b"GET", path: bytes = b"/", headers: Pairs = ()) -> 
     """Give the field list of a request."""
     pseudo = [(b":method", method), (b":scheme", b"http"), (b":authority", b"a.example"), (b":path", path)]
     return [*pseudo, *headers]
+
+
+async def receive(wire: Wire) -> bytes:
+    """Take bytes from a wire, and let the far end send what it has kept, as a socket would."""
+    data = await wire.receive()
+    far = wire.peer
+    if far._kept and not far.tx.occupied:
+        del far._kept[: far._push(far._kept)]
+    return data
 
 
 @dataclass
@@ -93,7 +119,7 @@ class PoliteClient:
         """Read until the connection ends."""
         await self.flush()
         try:
-            while data := await self.wire.receive():
+            while data := await receive(self.wire):
                 for event in self.h2.receive_data(data):
                     self._hear(event)
                 if not self.silent:
@@ -248,7 +274,7 @@ class RawClient:
         await trio.testing.wait_all_tasks_blocked()
         while not self.over and self.wire.incoming.readable:
             try:
-                data = await self.wire.receive()
+                data = await receive(self.wire)
             except PeerGone:
                 data = b""
             if not data:
@@ -319,3 +345,57 @@ async def raw(proxy: Proxy, settings: dict[int, int] | None = None, **wire: obje
     await client.send(f.PREFACE, f.settings(settings or {}))
     await client.hear()
     return client
+
+
+class Bench(Mux):
+    """A server's connection whose streams nobody serves; ``made`` are all, ``broken`` those reset."""
+
+    def __init__(self, wire: Wire, max_streams: int, limit: float) -> None:
+        super().__init__(wire, max_streams, 32 * 1024, limit, CLIENT_SLOW)
+        self.broken: list[tuple[int, int, bool]] = []
+        self.made: dict[int, Stream] = {}
+        self.heads: dict[int, Headers] = {}
+        self.left: tuple[int, int] | None = None
+        self.error: Exception | None = None
+
+    def opened(self, id: int, fields: Headers, end: bool) -> None:
+        self.last = id
+        self.heads[id] = fields
+        rules = Rules(60.0, BODY_TIMEOUT, CUT_SHORT, BAD_CHUNK, BAD_TRAILER)
+        stream = self.streams[id] = self.made[id] = Stream(self, id, rules, self.first_window)
+        stream.remote = stream.ended = end
+
+    def heard(self, stream: Stream, fields: Headers, end: bool) -> None:
+        stream.end(fields)
+
+    def broke(self, stream: Stream, code: int, why: str, *, here: bool) -> None:
+        self.broken.append((stream.id, code, here))
+        stream.break_off(Fault(CLIENT_GONE, why))
+
+    def leaving(self, last: int, code: int) -> None:
+        self.left = (last, code)
+
+    async def run(self) -> None:
+        """Read until the connection ends, or breaks with ``error``."""
+        try:
+            while data := await self.transport.receive():
+                await self.take(data)
+        except (f.H2ConnectionError, Fault, PeerGone) as error:
+            self.error = error
+
+
+@asynccontextmanager
+async def bench(
+    *, max_streams: int = 100, limit: float = 30.0, back: int = CAPACITY
+) -> AsyncIterator[tuple[Bench, RawClient]]:
+    """Give a connection that reads, and the raw client at its other end; no preface is needed."""
+    lot = Lot(trio.current_time)
+    near, far = pair(lot, back=back)
+    with trio.fail_after(900):
+        async with trio.open_nursery() as nursery:
+            mux = Bench(far, max_streams, limit)
+            mux.spawn = nursery.start_soon
+            nursery.start_soon(lot.run)
+            nursery.start_soon(mux.run)
+            yield mux, RawClient(near)
+            nursery.cancel_scope.cancel()

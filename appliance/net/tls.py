@@ -14,48 +14,13 @@ import hashlib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from math import inf
 from typing import Any, Final
 
-from appliance.model.fault import HANDSHAKE_TIMEOUT, UPSTREAM_CERT, UPSTREAM_TLS, Fault, Reason
+from appliance.model.fault import UPSTREAM_TLS, Fault, Reason
 
-from .tls_context import ClientTls, ServerTls
 from .transport import BULK_READ_SIZE, READ_SIZE, PeerGone, Transport
 
 _RECORD: Final = 16 * 1024
-_PLAIN_ANSWER: Final = (
-    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
-    b"content-length: 44\r\n\r\nThis port speaks TLS; ask for https:// URLs.\n"
-)
-
-# What the library calls it, and what it means.
-_SERVER_WORDS: Final = {
-    "UNSUPPORTED_PROTOCOL": "the client speaks no TLS version that is allowed here",
-    "NO_SHARED_CIPHER": "the client offers no cipher suite that is allowed here",
-    "HTTP_REQUEST": "plain HTTP was sent to a port that speaks TLS",
-    "WRONG_VERSION_NUMBER": "what the client sent is not TLS",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the client showed no certificate, but client_auth requires one",
-    "CALLBACK_FAILED": "no certificate is for the name that the client asked for (unknown_sni: reject)",
-    "TLSV1_ALERT_UNKNOWN_CA": "the client does not know the authority of this listener's certificate",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the client did not accept this listener's certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the client did not accept this listener's certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client finds this listener's certificate expired",
-}
-_CLIENT_WORDS: Final = {
-    "WRONG_VERSION_NUMBER": "the upstream does not speak TLS on this port",
-    "RECORD_LAYER_FAILURE": "the upstream does not speak TLS on this port",
-    "UNSUPPORTED_PROTOCOL": "the upstream speaks no TLS version that is allowed here",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the upstream speaks no TLS version that is allowed here",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the upstream has no cipher suite in common, or wants a certificate",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the upstream wants a certificate of ours (tls.cert, tls.key)",
-    "TLSV1_ALERT_UNKNOWN_CA": "the upstream does not know the authority of our certificate",
-    "TLSV1_UNRECOGNIZED_NAME": "the upstream has no certificate for that name (tls.server_name)",
-}
-
-
-class Refused(Exception):
-    """A client's handshake that came to nothing; the text says why, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +39,13 @@ class TlsTransport:
     __slots__ = (
         "_eof",
         "_in",
-        "_obj",
         "_out",
         "_peer",
         "_shut",
         "inner",
         "keep",
         "lot",
+        "obj",
         "rx",
         "server_name",
         "tx",
@@ -96,7 +61,7 @@ class TlsTransport:
         self.server_name: str | None = None
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
-        self._obj = make(self._in, self._out)
+        self.obj = make(self._in, self._out)
         self._eof = False
         self._shut = False
         self._peer: Identity | None = None
@@ -107,30 +72,30 @@ class TlsTransport:
     @property
     def alpn(self) -> str | None:
         """Give the protocol that was agreed on by ALPN."""
-        return self._obj.selected_alpn_protocol()
+        return self.obj.selected_alpn_protocol()
 
     @property
     def version(self) -> str:
         """Give the version of TLS, such as ``TLSv1.3``."""
-        return self._obj.version() or ""
+        return self.obj.version() or ""
 
     @property
     def session(self) -> ssl.SSLSession | None:
         """Give what lets the next connection resume."""
-        return self._obj.session
+        return self.obj.session
 
     @property
     def resumed(self) -> bool:
         """Say whether the handshake was a short one."""
-        return bool(self._obj.session_reused)
+        return bool(self.obj.session_reused)
 
     @property
     def peer(self) -> Identity | None:
         """Give who the other side has proved to be, None if it showed no certificate."""
         if self._peer is None:
-            der = self._obj.getpeercert(True)
+            der = self.obj.getpeercert(True)
             if der:
-                self._peer = _identity(self._obj.getpeercert() or {}, der)
+                self._peer = _identity(self.obj.getpeercert() or {}, der)
         return self._peer
 
     # What the transport beneath knows.
@@ -214,7 +179,7 @@ class TlsTransport:
 
     def _decrypted(self, limit: int) -> bytes | None:
         """Give what can be decrypted now, None if that is nothing."""
-        obj, incoming = self._obj, self._in
+        obj, incoming = self.obj, self._in
         parts: list[bytes] = []
         got = 0
         try:
@@ -230,7 +195,7 @@ class TlsTransport:
         except ssl.SSLError as error:
             self._flush()
             if not parts:
-                raise PeerGone(f"TLS: {_plain(error)}") from None
+                raise PeerGone(f"TLS: {plain(error)}") from None
         if self._out.pending:
             self._flush()  # answers of TLS itself, such as to a change of keys
         if parts:
@@ -242,9 +207,9 @@ class TlsTransport:
         if not data or self._shut or self.inner.broken:
             return
         try:
-            self._obj.write(data)
+            self.obj.write(data)
         except ssl.SSLError as error:  # the session has failed while it was read from
-            self.inner.interrupt(Fault(UPSTREAM_TLS, _plain(error)))
+            self.inner.interrupt(Fault(UPSTREAM_TLS, plain(error)))
             return
         self.inner.write(self._out.read())
 
@@ -255,7 +220,7 @@ class TlsTransport:
     def alive(self) -> bool:
         """Say of an idle connection whether it can be used: session tickets may have come, nothing else."""
         if self.inner.alive():
-            return not self._eof and not self._in.pending and not self._obj.pending()
+            return not self._eof and not self._in.pending and not self.obj.pending()
         if self.inner.hung_up or self.inner.broken:
             return False
         return self.receive_nowait(1) is None
@@ -274,10 +239,10 @@ class TlsTransport:
         if self._shut:
             return
         self._shut = True
-        if self.keep is not None and self._obj.session is not None:
-            self.keep(self._obj.session)  # only now: the tickets of TLS 1.3 come late
+        if self.keep is not None and self.obj.session is not None:
+            self.keep(self.obj.session)  # only now: the tickets of TLS 1.3 come late
         try:
-            self._obj.unwrap()
+            self.obj.unwrap()
         except (ssl.SSLError, ValueError):
             pass  # it waits for the peer's alert, which nobody here does
         self._flush()
@@ -287,7 +252,7 @@ class TlsTransport:
         while True:
             done = True
             try:
-                self._obj.do_handshake()
+                self.obj.do_handshake()
             except ssl.SSLWantReadError:
                 done = False
             except ssl.SSLError:
@@ -302,73 +267,8 @@ class TlsTransport:
             self._in.write(raw)
 
 
-async def handshake_server(inner: Transport, tls: ServerTls, limit: float) -> TlsTransport:
-    """Accept TLS from a client within ``limit`` seconds; raises Refused. The caller closes ``inner``."""
-    transport = TlsTransport(inner, tls.wrap)
-    inner.rx.due, inner.rx.why = inner.lot.now() + limit, HANDSHAKE_TIMEOUT
-    try:
-        await transport.shake()
-    except ssl.SSLCertVerificationError as error:
-        raise Refused(f"the client's certificate was not accepted: {error.verify_message}") from None
-    except ssl.SSLError as error:
-        reason = error.reason or ""
-        if reason == "HTTP_REQUEST":
-            inner.write(_PLAIN_ANSWER)
-            inner.shut_writing()
-        raise Refused(_SERVER_WORDS.get(reason) or _plain(error)) from None
-    except PeerGone as gone:
-        raise Refused(str(gone)) from None
-    except Fault as fault:
-        raise Refused(
-            f"no handshake within {limit:g} s" if fault.reason is HANDSHAKE_TIMEOUT else str(fault)
-        ) from None
-    finally:
-        inner.rx.due = inf
-        transport.server_name = tls.name_of(transport._obj)
-    return transport
-
-
-async def handshake_client(inner: Transport, tls: ClientTls, host: str, limit: float) -> TlsTransport:
-    """Open TLS to an upstream within ``limit`` seconds; raises Fault, ``inner`` being closed then."""
-    transport = TlsTransport(inner, lambda incoming, outgoing: tls.wrap(incoming, outgoing, host))
-    inner.rx.due, inner.rx.why = inner.lot.now() + limit, HANDSHAKE_TIMEOUT
-    name = tls.server_name or host
-    try:
-        await transport.shake()
-        if tls.needs and transport.alpn != tls.needs:
-            raise Fault(
-                UPSTREAM_TLS, f"{name} does not offer {tls.needs} by ALPN; set `protocol` to what it speaks"
-            )
-    except BaseException as error:
-        inner.close()
-        match error:
-            case ssl.SSLCertVerificationError():
-                raise Fault(UPSTREAM_CERT, _verdict(error, name)) from None
-            case ssl.SSLError():
-                raise Fault(
-                    UPSTREAM_TLS, f"{name}: {_CLIENT_WORDS.get(error.reason or '') or _plain(error)}"
-                ) from None
-            case PeerGone():
-                raise Fault(UPSTREAM_TLS, f"{name}: {error}") from None
-            case Fault() if error.reason is HANDSHAKE_TIMEOUT:
-                raise Fault(UPSTREAM_TLS, f"{name}: no handshake within {limit:.3g} s") from None
-        raise
-    inner.rx.due = inf
-    transport.keep = partial(tls.sessions.__setitem__, host)
-    return transport
-
-
-def _verdict(error: ssl.SSLCertVerificationError, name: str) -> str:
-    """Say what is wrong with an upstream's certificate, and which setting that is about."""
-    why = error.verify_message
-    if error.verify_code in (18, 19, 20, 21):  # self-signed, or an issuer that is not known
-        why += "; name its authority in the upstream's tls.ca"
-    elif "match" in why:
-        why += "; tls.server_name is the name that is expected"
-    return f"the certificate of {name}: {why}"
-
-
-def _plain(error: ssl.SSLError) -> str:
+def plain(error: ssl.SSLError) -> str:
+    """Give the reason of the library in words."""
     return (error.reason or "TLS failed").lower().replace("_", " ")
 
 

@@ -24,12 +24,12 @@ from appliance.http.h2_server import H2Server
 from appliance.model.exchange import Exchange
 from appliance.model.fault import REQUEST_TIMEOUT, Fault
 from appliance.net.dial import dial
+from appliance.net.handshake import Refused, handshake_server
 from appliance.net.listen import UNIX_PEER, Socket, accept_forever, unbind
 from appliance.net.memory import Gauge
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
 from appliance.net.splice import close_pool
-from appliance.net.tls import Refused, handshake_server
 from appliance.net.tls_context import ServerTls, Watched
 from appliance.net.transport import SocketTransport, Transport
 from appliance.upstream.cluster import Outside

@@ -17,7 +17,7 @@ from random import Random
 
 from appliance.config.plan import EndpointPlan, UpstreamPlan
 from appliance.model.address import Address
-from appliance.net.tls import handshake_client
+from appliance.net.handshake import handshake_client
 from appliance.net.tls_context import ClientTls
 from appliance.net.transport import Transport
 from appliance.policy import balance

@@ -72,11 +72,6 @@ def test_whoever_is_not_built_is_marked() -> None:
     """What this version does not act on, and what it must not run without."""
     marked = {path for path, key in ALL if key.security}
     assert marked == {
-        ".listeners.*.protocol",
-        ".listeners.*.tls",
-        ".listeners.*.tls.client_auth",
-        ".upstreams.*.tls",
-        ".defaults.upstream.tls",
         ".stats.token_file",
         ".stats.tls",
     }

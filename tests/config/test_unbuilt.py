@@ -31,7 +31,7 @@ def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
     ("parts", "path"),
     [
         ({"listener": ", proxy_protocol: {from: [10.0.0.0/8]}"}, "listeners.web.proxy_protocol"),
-        ({"listener": ", timeouts: {handshake: 1s}"}, "listeners.web.timeouts.handshake"),
+        ({"route": ", grpc_web: true", "upstream": ", protocol: http2"}, "routes.all.grpc_web"),
         (
             {"route": ", headers: {request: {set: {x-a: '%CLIENT_IP%'}}}"},
             "routes.all.headers.request.set.x-a",
@@ -52,7 +52,8 @@ def test_the_top_most_key_is_listed_once(parts: dict[str, str], path: str) -> No
         {"rest": "process: {workers: 1}"},
         {"listener": ", http2: false"},
         {"listener": ", http2: true, limits: {max_streams: 7}, timeouts: {h2_ping: 9s}"},
-        {"upstream": ", protocol: http2"},
+        {"upstream": ", protocol: http2, tls: {}"},
+        {"listener": ", protocol: https, tls: {certificates: [{cert: a, key: b}]}"},
         {"listener": ", protocol: http"},
         {"listener": ", limits: {max_streams: 100, max_headers: 50}"},
         {"listener": ", timeouts: {handshake: 10000ms}"},
@@ -73,9 +74,6 @@ def test_what_changes_nothing_is_not_listed(parts: dict[str, str]) -> None:
 
 def test_what_would_be_unsafe_to_ignore_is_marked() -> None:
     """Even below a key that is listed already."""
-    tls = ", protocol: https, tls: {certificates: [{cert: a, key: b}], client_auth: require, client_ca: c}"
-    assert listed(listener=tls) == [("listeners.web.protocol", True), ("listeners.web.tls", True)]
-    assert listed(upstream=", tls: {}") == [("upstreams.app.tls", True)]
     assert listed(rest="stats: {listen: 127.0.0.1:1, token_file: t}") == [
         ("stats", False),
         ("stats.token_file", True),

@@ -36,11 +36,13 @@ _DEFAULT_CONNECTIONS = 10_000
 def run(profile: str, *, check_only: bool = False) -> int:
     """Run ``profile``; returns the exit code.
 
-    With ``check_only`` the machine is looked at as well, as `validate` does; else binding and opening
-    soon tell what it lacks.
+    With ``check_only``, and where there are certificates, the machine is looked at as well, as `validate`
+    does; else binding and opening soon tell what it lacks.
     """
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.INFO)
     loaded = load_profile(profile, machine=ThisMachine() if check_only else None)
+    if not check_only and loaded.plan is not None and _uses_certificates(loaded.plan):
+        loaded = load_profile(profile, machine=ThisMachine())
     plan, diagnostics = loaded.plan, loaded.diagnostics
     if diagnostics:
         print(diagnostics.render(colour=sys.stderr.isatty()), file=sys.stderr)
@@ -76,6 +78,10 @@ def run(profile: str, *, check_only: bool = False) -> int:
         return Exit.CONFLICT
     print(f"stopped after {counted(worker.ending.total, 'request')}, none cut off", file=sys.stderr)
     return Exit.OK
+
+
+def _uses_certificates(plan: Plan) -> bool:
+    return any(each.tls is not None for each in (*plan.listeners, *plan.upstreams))
 
 
 def _say_drills(plan: Plan) -> None:

@@ -24,6 +24,7 @@ from h2.settings import SettingCodes, Settings
 
 from appliance.model.fault import UPSTREAM_BAD, UPSTREAM_CUT, UPSTREAM_RESET, Fault
 from appliance.model.headers import Headers
+from appliance.net.tls import TlsTransport
 from appliance.net.transport import PeerGone, Transport
 
 MAX_ANSWER: Final = 64 * 1024  # bytes of data
@@ -92,8 +93,9 @@ class _Call:
 
     def send_head(self, authority: bytes, path: bytes) -> None:
         """Begin, with as much of the message as the peer's windows take now."""
+        scheme = b"https" if isinstance(self._transport, TlsTransport) else b"http"
         head = [
-            (b":method", b"POST"), (b":scheme", b"http"), (b":authority", authority), (b":path", path),
+            (b":method", b"POST"), (b":scheme", scheme), (b":authority", authority), (b":path", path),
             (b"content-type", b"application/grpc"), (b"te", b"trailers"), (b"user-agent", b"meshctl-health"),
         ]  # fmt: skip
         self._h2.initiate_connection()

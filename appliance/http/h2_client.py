@@ -28,6 +28,7 @@ from appliance.model.fault import (
 )
 from appliance.model.headers import Headers
 from appliance.model.message import NO_BODY, Body, Response
+from appliance.net.tls import TlsTransport
 from appliance.net.transport import PeerGone, Transport
 
 from . import h2_frames as f
@@ -55,6 +56,7 @@ class H2Client(Mux):
     def __init__(self, transport: Transport, host: bytes, per_try: float, ping: float = 30.0) -> None:
         super().__init__(transport, MAX_STREAMS, MAX_LIST, _WRITE_LIMIT, UPSTREAM_SLOW)
         self.host = host
+        self.scheme = b"https" if isinstance(transport, TlsTransport) else b"http"
         self.per_try = per_try
         self.idle_since = self.now()
         self.closing = False
@@ -267,7 +269,7 @@ class H2Call:
             extra.append((b"content-length", b"0"))
         elif not whole and body.length:
             extra.append((b"content-length", b"%d" % body.length))
-        fields = request_fields(request, connection.host, extra)
+        fields = request_fields(request, connection.scheme, connection.host, extra)
         if request.upgrade:
             fields = without_handshake(fields)
         head = f.heads(stream.id, block(fields), end=whole)

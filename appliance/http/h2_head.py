@@ -174,13 +174,16 @@ def response_fields(status: int, headers: Headers, extra: Headers) -> Headers:
     return [(b":status", b"%d" % status), *_clean(headers), *extra]
 
 
-def request_fields(request: Request, host: bytes, extra: Headers) -> Headers:
-    """Give the field list of a request head for an endpoint that is called ``host`` if nobody says."""
+def request_fields(request: Request, scheme: bytes, host: bytes, extra: Headers) -> Headers:
+    """Give the field list of a request head for an endpoint that is called ``host`` if nobody says.
+
+    ``scheme`` is how the endpoint is spoken to, which need not be how the client spoke to us.
+    """
     upgrade = request.upgrade
     return [
         (b":method", b"CONNECT" if upgrade else request.method),
         *([(b":protocol", upgrade)] if upgrade else []),
-        (b":scheme", request.scheme),
+        (b":scheme", scheme),
         (b":authority", request.authority or host),
         (b":path", request.target),
         *_clean(request.headers),

@@ -172,12 +172,16 @@ class Cluster:
 
     def _endpoint(self, plan: EndpointPlan, source: EndpointPlan | None = None) -> Endpoint:
         speaks = Speaks(self.plan.protocol, self._outside.spawn, self.plan.limits.max_connections)
-        dial = self._outside.dial
-        if self._tls is not None:
-            dial = partial(
-                _dial_tls, dial, self._outside.now, self._tls, (source or plan).address.host or "localhost"
-            )
+        outside, tls, health = self._outside, self.plan.tls, self.plan.health
+        dial = probe_dial = outside.dial
+        if self._tls is not None and tls is not None:
+            host = (source or plan).address.host or "localhost"
+            dial = partial(_dial_tls, dial, outside.now, self._tls, host)
+            if health is not None and health.protocol != "tcp":
+                probe = ClientTls(tls, "http2" if health.protocol == "grpc" else "http1")
+                probe_dial = partial(_dial_tls, probe_dial, outside.now, probe, host)
         endpoint = Endpoint(plan, self.plan.timeouts, dial, self.crowd, source, speaks)
+        endpoint.probe_dial = probe_dial
         if self.plan.slow_start:
             endpoint.weight = endpoint.full_weight * _FINE
         if self.plan.health is not None:

@@ -47,7 +47,8 @@ class Endpoint:
     """A server: its address as name, its weight, what is in flight, and its idle connections.
 
     ``weight`` is what counts now, ``full_weight`` what the profile gives it: they differ while it warms up.
-    ``drained``: an operator lets it have no new requests; ``health`` is what its checks say, if it has any.
+    ``drained``: an operator lets it have no new requests; ``health`` is what its checks say, if it has any,
+    and ``probe_dial`` how those connect.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class Endpoint:
         "idle",
         "in_flight",
         "name",
+        "probe_dial",
         "shared",
         "weight",
     )
@@ -88,7 +90,7 @@ class Endpoint:
         self.host = _host((source or plan).address)
         self.crowd = crowd
         self._timeouts = timeouts
-        self._dial = dial
+        self._dial = self.probe_dial = dial
         self._closed = False
         self._speaks = speaks
         self.shared: Shared | None = None

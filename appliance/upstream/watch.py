@@ -99,7 +99,9 @@ class Watch:
         if plan is not None:
             with scope:
                 told = partial(self._checked, endpoint)
-                await check_forever(outside.dial, endpoint.address, endpoint.host, plan, outside.chance, told)
+                await check_forever(
+                    endpoint.probe_dial, endpoint.address, endpoint.host, plan, outside.chance, told
+                )
 
     def _checked(self, endpoint: Endpoint, _good: bool, why: str) -> None:
         health = endpoint.health

@@ -222,7 +222,7 @@ def test_what_passes_can_be_written(
     assert (event.method, event.target) == (found.method, found.target)
     assert list(event.headers) == [(b"host", found.authority), *found.headers]
     assert isinstance(server.next_event(), h11.EndOfMessage)
-    as_h2(request_fields(found, b"z", []), found)
+    as_h2(request_fields(found, found.scheme, b"z", []), found)
 
 
 def as_h2(fields: Pairs, found: Request) -> None:
@@ -241,10 +241,11 @@ def as_h2(fields: Pairs, found: Request) -> None:
 
 
 def test_a_request_without_a_host_is_given_one() -> None:
-    """An HTTP/1.0 client may name no host; the endpoint's name stands in for it."""
+    """An HTTP/1.0 client may name none; the endpoint's name stands in, with the scheme of that side."""
     bare = Request(b"GET", b"http", b"", b"/", b"q", [(b"connection", b"x"), (b"x-a", b"b")])
-    fields = request_fields(bare, b"app:80", [(b"x-c", b"d")])
-    assert fields == [M, S, (b":authority", b"app:80"), (b":path", b"/?q"), (b"x-a", b"b"), (b"x-c", b"d")]
+    fields = request_fields(bare, b"https", b"app:80", [(b"x-c", b"d")])
+    expected = [(b":scheme", b"https"), (b":authority", b"app:80"), (b":path", b"/?q")]
+    assert fields == [M, *expected, (b"x-a", b"b"), (b"x-c", b"d")]
 
 
 # Answers and trailers.

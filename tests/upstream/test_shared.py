@@ -26,6 +26,7 @@ class World:
         self.lot = Lot(trio.current_time)
         self.nursery = nursery
         self.dialled = 0
+        self.dialling = trio.Event()
         self.pause = 0.0
         self.fault: Fault | None = None
         self.shared = Shared(self.make, nursery.start_soon, most)
@@ -35,6 +36,7 @@ class World:
 
     async def dial(self) -> Transport:
         self.dialled += 1
+        self.dialling.set()
         await trio.sleep(self.pause)
         if self.fault is not None:
             raise self.fault
@@ -134,7 +136,7 @@ async def test_waiting_for_another_has_its_limit_too(world: World, autojump_cloc
     """A connection that takes long to open costs nobody more than its own time to connect."""
     world.pause = 10.0
     world.nursery.start_soon(world.get)
-    await trio.lowlevel.checkpoint()
+    await world.dialling.wait()
     with pytest.raises(Fault, match="connect-timeout"):
         await world.get(limit=2.0)
     assert trio.current_time() == 2

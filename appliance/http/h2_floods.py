@@ -3,7 +3,7 @@
     rapid reset      requests that are withdrawn at once (CVE-2023-44487): 200, then 20 a second
     provoked resets  streams that we must reset because the peer broke a rule (CVE-2025-8671): 100
     control          PING, SETTINGS, PRIORITY and others that carry nothing: 200, then 100 a second
-    window           WINDOW_UPDATE: ten for each DATA frame that we sent, and 200
+    window           WINDOW_UPDATE: ten for each DATA frame that we sent and each stream, and 200
 
 Each answer is GOAWAY with ENHANCE_YOUR_CALM. A browser or a gRPC client in full swing stays an order of
 magnitude below.
@@ -18,7 +18,7 @@ from .h2_frames import Code, H2ConnectionError
 RESETS: Final = (200.0, 20.0)  # at once, and per second
 CONTROLS: Final = (200.0, 100.0)
 PROVOKED: Final = 100
-WINDOWS: Final = (200, 10)  # at first, and for each DATA frame
+WINDOWS: Final = (200, 10)  # at first, and for each DATA frame or stream
 
 
 class Floods:
@@ -64,6 +64,10 @@ class Floods:
 
     def sent_data(self) -> None:
         """Count a DATA frame that we sent, for which the peer owes us updates."""
+        self._windows += WINDOWS[1]
+
+    def opened(self) -> None:
+        """Count a stream that was opened: gRPC clients widen the window of each before it carries anything."""
         self._windows += WINDOWS[1]
 
     def _refill(self, now: float) -> None:

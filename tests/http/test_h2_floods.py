@@ -98,3 +98,15 @@ def test_one_count_does_not_eat_another() -> None:
     for count in (lambda: floods.reset(0.0), lambda: floods.control(0.0), floods.provoked, floods.window):
         with pytest.raises(H2ConnectionError):
             count()
+
+
+def test_each_stream_may_have_its_window_widened() -> None:
+    """gRPC clients do that before a stream carries anything; a thousand calls at once are no flood."""
+    floods = Floods(0.0)
+    for _ in range(1000):
+        floods.opened()
+        floods.window()
+    for _ in range(200 + 9 * 1000):
+        floods.window()
+    with pytest.raises(H2ConnectionError):
+        floods.window()

@@ -81,7 +81,7 @@ def run(profile: str, *, check_only: bool = False) -> int:
 
 
 def _uses_certificates(plan: Plan) -> bool:
-    return any(each.tls is not None for each in (*plan.listeners, *plan.upstreams))
+    return any(row.tls is not None for row in plan.listeners) or any(row.tls for row in plan.upstreams)
 
 
 def _say_drills(plan: Plan) -> None:

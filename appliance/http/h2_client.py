@@ -280,7 +280,7 @@ class H2Call:
                 self._arm(exchange)
         else:
             stream.out_head = head
-            await self._begin_upload(exchange, body)
+            await self._begin_upload(exchange, stream, body)
 
     async def stop_upload(self) -> None:
         """End the task that still sends the request's body, if there is one: another may then read it."""
@@ -339,29 +339,32 @@ class H2Call:
         elif now + self.connection.per_try < rx.due:
             rx.due, rx.why = now + self.connection.per_try, TRY_TIMEOUT
 
-    async def _begin_upload(self, exchange: Exchange, body: Body) -> None:
-        first = body.read_nowait()
+    async def _begin_upload(self, exchange: Exchange, stream: Stream, body: Body) -> None:
+        """Send head and what there is of the body now: heads have to leave in the order of their streams."""
+        self._offer(exchange, stream, body, body.read_nowait())
+        if stream.local:
+            return
         exchange.request.streaming = True
         if exchange.spawner is None:
-            await self._pump(exchange, body, first)
+            await self._pump(exchange, stream, body)
         else:
             self._upload = Upload()
-            exchange.spawner.start_soon(self._upload.run, partial(self._pump, exchange, body, first))
+            exchange.spawner.start_soon(self._upload.run, partial(self._pump, exchange, stream, body))
 
-    async def _pump(self, exchange: Exchange, body: Body, data: bytes) -> None:
-        stream = self._stream
-        if stream is None:
-            return
+    def _offer(self, exchange: Exchange, stream: Stream, body: Body, data: bytes) -> None:
+        if body.ended and body.trailers:
+            stream.out_trailers = block(body.trailers)
+        stream.offer(data, end=body.ended, limit=exchange.idle)
+
+    async def _pump(self, exchange: Exchange, stream: Stream, body: Body) -> None:
         try:
             while True:
-                ended = body.ended
-                if ended and body.trailers:
-                    stream.out_trailers = block(body.trailers)
-                if data or ended or stream.out_head:
-                    await stream.send(data, end=ended, limit=exchange.idle, why=UPSTREAM_SLOW)
-                if ended:
+                await stream.wait_sent(exchange.idle, UPSTREAM_SLOW)
+                if stream.local:
                     break
                 data = await body.read()
+                if data or body.ended:
+                    self._offer(exchange, stream, body, data)
         except Fault as fault:
             if self._head is not None and fault is stream.fault:
                 return  # it has answered and reads no more

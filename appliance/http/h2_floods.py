@@ -67,7 +67,7 @@ class Floods:
         self._windows += WINDOWS[1]
 
     def opened(self) -> None:
-        """Count a stream that was opened: gRPC clients widen the window of each before it carries anything."""
+        """Count a stream: gRPC clients widen the window of each before it carries anything."""
         self._windows += WINDOWS[1]
 
     def _refill(self, now: float) -> None:

@@ -199,9 +199,17 @@ class Stream:
 
         Returns when the connection has taken all of it. Raises the stream's fault when it is no more.
         """
+        self.offer(data, end=end, limit=limit)
+        await self.wait_sent(limit, why)
+
+    def offer(self, data: bytes, *, end: bool, limit: float) -> None:
+        """Hand a piece over, of which the connection sends at once what may go; the last must have gone."""
         self._check()
         self.out, self.out_end, self.limit = data, end, limit
         self.mux.push(self)
+
+    async def wait_sent(self, limit: float, why: Reason) -> None:
+        """Wait until what was handed over has gone; Fault(why) after ``limit`` seconds without progress."""
         tx = self.tx
         while not self._sent():
             self._check()

@@ -437,3 +437,20 @@ async def test_idle_connections_expire(autojump_clock: object) -> None:
         assert origin.lines[0].goaways == [0]
         await proxy.connect().get()
         assert lines(origin) == 2
+
+
+async def test_heads_leave_in_the_order_of_their_streams(autojump_clock: object) -> None:
+    """A stream whose number is lower than one that was opened before is closed to the peer (section 5.1.1)."""
+    origin = H2Origin(answer(b"ok"))
+    async with running({ADDRESS: origin}, profile()) as proxy:
+        await proxy.connect().get()
+        clients = [proxy.connect() for _ in range(40)]
+        for client in clients:
+            client.wire.write(b"POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 5\r\n\r\nhal")
+        await proxy.settle()
+        assert [call.id for call in origin.calls] == list(range(1, 83, 2))
+        for client in clients:
+            await client.send(b"ve")
+        assert [(await client.answer()).body for client in clients] == [b"ok"] * 40
+        assert {call.body for call in origin.calls[1:]} == {b"halve"}
+        await proxy.check_idle()

@@ -153,7 +153,7 @@ def test_all_shapes_pass(tls: bool, tmp_path: Path) -> None:
 def test_a_thousand_calls_at_once(tmp_path: Path) -> None:
     """They share a connection on either side, and each gets its own answer."""
     with world(tmp_path) as run:
-        calls = [run.unary.future(b"%d" % n, timeout=60) for n in range(1000)]
+        calls = [run.unary.future(b"%d" % n, timeout=15) for n in range(1000)]
         assert [call.result() for call in calls] == [b"%d" % n for n in range(1000)]
 
 

@@ -440,7 +440,7 @@ async def test_idle_connections_expire(autojump_clock: object) -> None:
 
 
 async def test_heads_leave_in_the_order_of_their_streams(autojump_clock: object) -> None:
-    """A stream whose number is lower than one that was opened before is closed to the peer (section 5.1.1)."""
+    """To the peer a stream is closed once one with a higher number has begun (RFC 9113 section 5.1.1)."""
     origin = H2Origin(answer(b"ok"))
     async with running({ADDRESS: origin}, profile()) as proxy:
         await proxy.connect().get()

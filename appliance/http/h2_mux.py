@@ -21,13 +21,16 @@ from appliance.net.transport import Transport
 from . import h2_frames as f
 from .h2_fields import Reader
 from .h2_frames import Code, H2ConnectionError, H2StreamError
-from .h2_sender import Sender
+from .h2_sender import LOW_WATER, Sender
 from .h2_stream import Stream
 
 TURN: Final = 64  # frames that are taken before others have their turn
 MAX_CONTINUATIONS: Final = 64
 MAX_REPLIES: Final = 64 * 1024  # bytes of answers to control frames that the peer may leave unread
-_FORGOTTEN: Final = 128  # streams that were reset here, of which frames may still be on their way
+MAX_UNSENT: Final = 256 * 1024  # bytes of any kind: heads wait for no window, and nobody else bounds them
+_FORGOTTEN: Final = (
+    128  # streams that were reset here, of which frames may still come; or all that there may be
+)
 _CROWD: Final = 3  # tasks woken at once from which on their writes go out together
 
 
@@ -55,6 +58,9 @@ class Mux(Sender):
         self._block: tuple[int, int, list[bytes]] | None = None
         self._replies = 0
         self._reset: dict[int, None] = {}
+        self._remembered = max(_FORGOTTEN, max_streams)
+        self.ceiling = f.MAX_STREAM  # streams above it were told that nobody looks at them
+        self.advanced = False  # something has arrived whole since whoever asks has cleared this
 
     # What the two ends supply.
 
@@ -89,6 +95,7 @@ class Mux(Sender):
     async def take(self, data: bytes) -> None:
         """Take bytes that have arrived; raises H2ConnectionError."""
         buffer = self._buffer + data if self._buffer else data
+        block = self._block
         at = count = 0
         while (frame := f.unpack(buffer, at)) is not None:
             at += f.HEAD + len(frame[3])
@@ -100,17 +107,24 @@ class Mux(Sender):
             if count % TURN == 0:
                 await trio.lowlevel.checkpoint()
         self._buffer = buffer[at:] if at else buffer
+        if at and (self._block is None or self._block is not block):
+            self.advanced = True
         woken, self.woken = self.woken, 0
         if woken >= _CROWD:
             await self.transport.together()
-        while self._replies > MAX_REPLIES and self.transport.unsent:
+        while (unsent := self.transport.unsent) > LOW_WATER and (
+            self._replies > MAX_REPLIES or unsent > MAX_UNSENT
+        ):
             self._want_drain()
             await self._drained.wait()
+            if self.stuck is not None:
+                raise self.stuck
 
     @property
     def partial(self) -> bool:
-        """Say whether a frame or field block has begun and not ended."""
-        return bool(self._buffer) or self._block is not None
+        """Say whether a frame or field block has begun and not ended; DATA has other clocks."""
+        buffer = self._buffer
+        return self._block is not None or (len(buffer) > 0 and buffer[3:4] != b"\0")
 
     def _frame(self, kind: int, flags: int, id: int, payload: bytes) -> None:
         if self._block is not None and (kind != f.CONTINUATION or id != self._block[0]):
@@ -123,12 +137,12 @@ class Mux(Sender):
                 self.prioritised(payload)
             return
         least, most, whole = _SHAPES[kind]
-        if not least <= len(payload) <= most:
-            if kind == f.PRIORITY:
-                raise H2StreamError(id, Code.FRAME_SIZE_ERROR, "a PRIORITY frame of a wrong size")
-            raise H2ConnectionError(Code.FRAME_SIZE_ERROR, f"a frame of type {kind} of {len(payload)} bytes")
         if whole is not None and whole is bool(id):
             raise H2ConnectionError(Code.PROTOCOL_ERROR, f"a frame of type {kind} on stream {id}")
+        if not least <= len(payload) <= most:
+            if kind == f.PRIORITY and not self.unopened(id):  # nobody may reset a stream that is idle
+                raise H2StreamError(id, Code.FRAME_SIZE_ERROR, "a PRIORITY frame of a wrong size")
+            raise H2ConnectionError(Code.FRAME_SIZE_ERROR, f"a frame of type {kind} of {len(payload)} bytes")
         _HANDLERS[kind](self, flags, id, payload)
 
     def _data(self, flags: int, id: int, payload: bytes) -> None:
@@ -200,7 +214,7 @@ class Mux(Sender):
             raise H2ConnectionError(Code.PROTOCOL_ERROR, f"a frame on stream {id}, which is idle")
         if stream is not None:
             raise H2StreamError(id, Code.STREAM_CLOSED, "a frame behind the end of its stream")
-        if id not in self._reset and not self.client:
+        if id not in self._reset and id <= self.ceiling and not self.client:
             raise H2ConnectionError(Code.STREAM_CLOSED, f"a frame on stream {id}, which is closed")
 
     def _priority(self, flags: int, id: int, payload: bytes) -> None:
@@ -294,10 +308,13 @@ class Mux(Sender):
             self.broke(stream, error.code, error.why, here=True)
 
     def _tell_reset(self, id: int, code: Code) -> None:
-        self._reset[id] = None
-        if len(self._reset) > _FORGOTTEN:
-            del self._reset[next(iter(self._reset))]
+        self._remember(id)
         self.reply(f.reset(id, code))
+
+    def _remember(self, id: int) -> None:
+        self._reset[id] = None
+        if len(self._reset) > self._remembered:
+            del self._reset[next(iter(self._reset))]
 
     # Writing.
 
@@ -326,9 +343,7 @@ class Mux(Sender):
         """Let a stream go; with ``code`` the peer is told, unless it has gone already."""
         self._queue.pop(stream, None)
         if self.streams.pop(stream.id, None) is not None and code is not None:
-            self._reset[stream.id] = None
-            if len(self._reset) > _FORGOTTEN:
-                del self._reset[next(iter(self._reset))]
+            self._remember(stream.id)
             self.transport.write(f.reset(stream.id, code))
 
     def fail(self, make: Callable[[], Fault]) -> None:

@@ -9,6 +9,7 @@ other in their order, all others in turns.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import trio
 
@@ -20,6 +21,7 @@ from .h2_floods import Floods
 from .h2_stream import Stream
 
 Spawn = Callable[..., object]
+LOW_WATER: Final = HIGH_WATER // 4  # unsent bytes at which a peer that was behind has caught up
 
 
 class Sender:
@@ -33,6 +35,7 @@ class Sender:
         self.frame_size = f.MAX_FRAME
         self.floods = Floods(self.now())
         self.spawn: Spawn | None = None
+        self.stuck: Fault | None = None  # the peer reads no more
         self._limit, self._why = limit, why
         self._queue: dict[Stream, None] = {}
         self._draining = False
@@ -109,11 +112,10 @@ class Sender:
     async def _drain(self) -> None:
         """Wait until the peer has read; the only task that waits for the socket to take more."""
         try:
-            await self.transport.wait_drained(HIGH_WATER // 4, self._limit, self._why)
-        except PeerGone as gone:
-            self.transport.interrupt(Fault(self._why, str(gone)))
-        except Fault as fault:
-            self.transport.interrupt(fault)
+            await self.transport.wait_drained(LOW_WATER, self._limit, self._why)
+        except (PeerGone, Fault) as fault:
+            self.stuck = fault if isinstance(fault, Fault) else Fault(self._why, str(fault))
+            self.transport.interrupt(self.stuck)
         finally:
             self._draining = False
             self._drained.set()

@@ -45,7 +45,6 @@ from .h2_stream import Stream
 
 Handler = Callable[[H2Stream], Awaitable[None]]
 
-_QUIET: Final = (KEEPALIVE_OVER, STOPPING)
 _NOTICE: Final = 1.0  # seconds between the two GOAWAYs, for requests that are on their way
 _PING: Final = b"meshctl\0"
 
@@ -63,7 +62,8 @@ class H2Server(Mux):
         self.tasks = 0
         self.buffered = b""  # what was read before it was known to be HTTP/2
         self._handler: Handler | None = None
-        self._said = 0  # how many were sent
+        self._said = 0  # how many GOAWAYs were sent
+        self._left = False  # the client has sent one
         self._pinged = False
         self._priorities: dict[int, Priority] = {}
 
@@ -87,7 +87,7 @@ class H2Server(Mux):
             except PeerGone:
                 self._gone()
             except Fault as fault:
-                if fault.reason not in _QUIET:
+                if self._said < 2:  # a client must know which requests it may send again elsewhere
                     self._say_goaway(Code.NO_ERROR, fault.reason.id)
                 self._gone()
             finally:
@@ -113,12 +113,13 @@ class H2Server(Mux):
 
     def _say_goaway(self, code: Code, why: str) -> None:
         self._said = 2
-        self.write(f.goaway(self.last, code, why))
+        self.ceiling = min(self.ceiling, self.last)
+        self.write(f.goaway(self.ceiling, code, why))
         self.transport.uncork()
 
     def _check_end(self) -> None:
         """Close when nothing is under way and nothing more is wanted."""
-        if not self.tasks and self._said == 2:
+        if not self.tasks and (self._said == 2 or self._left):
             self.transport.interrupt(Fault(STOPPING))
 
     async def _read(self) -> None:
@@ -170,8 +171,9 @@ class H2Server(Mux):
         """Start the clock that counts now: a head begun, nothing under way, or silence in between."""
         timeouts, rx = self.plan.timeouts, self.transport.rx
         if self.partial:
-            if rx.why is not HEADER_TIMEOUT or rx.due == inf:
+            if rx.why is not HEADER_TIMEOUT or rx.due == inf or self.advanced:
                 rx.due, rx.why = self.now() + timeouts.header, HEADER_TIMEOUT
+            self.advanced = False
             return
         rx.why = KEEPALIVE_OVER
         if self.tasks:
@@ -188,6 +190,7 @@ class H2Server(Mux):
         if id % 2 == 0:
             raise H2ConnectionError(Code.PROTOCOL_ERROR, f"a client that opens stream {id}")
         self.last = id
+        self.floods.opened()
         if self._said == 2:
             return  # it was told: what comes after the last stream is not looked at
         limits = self.plan.limits
@@ -229,7 +232,7 @@ class H2Server(Mux):
                 self._ended_all()
 
     def _ended_all(self) -> None:
-        if self._said:
+        if self._said or self._left:
             self._check_end()
         elif not self.keep_open() and self.spawn is not None:
             self.stop()
@@ -254,7 +257,8 @@ class H2Server(Mux):
         """A client that goes away opens no more streams; those that there are go on."""
         if code:
             raise PeerGone(f"the client went away ({code_name(code)})")
-        self._said = self._said or 1
+        self._left = True
+        self._check_end()
 
     def prioritised(self, payload: bytes) -> None:
         """Take another priority for a stream, which may not have come yet."""

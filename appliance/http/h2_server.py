@@ -105,7 +105,6 @@ class H2Server(Mux):
     async def _leave(self) -> None:
         self._said = 1
         self.write(f.goaway(f.MAX_STREAM, Code.NO_ERROR))
-        self.write(f.pack(f.PING, 0, 0, _PING))
         if self.streams:
             await trio.sleep(_NOTICE)
         self._say_goaway(Code.NO_ERROR, "")

@@ -14,12 +14,13 @@ from typing import Final
 
 from appliance.config.certificate import Malformed, pem_blocks, read_certificate
 from appliance.config.plan_policy import CertificatePair, ListenerTls, UpstreamTls
-from appliance.config.tls_files import check_pair
+from appliance.config.tls_files import check_authorities, check_pair
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _VERIFY: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "require": ssl.CERT_REQUIRED}
 _MAX_NAMES: Final = 10_000
+_MAX_SESSIONS: Final = 1000
 
 
 class ServerTls:
@@ -49,7 +50,8 @@ class ServerTls:
             return None
         if len(self._asked) < _MAX_NAMES:
             self._asked[connection] = name
-        found = self._names.get(name.lower()) or self._names.get("*." + name.lower().partition(".")[2])
+        name = name.lower().removesuffix(".")
+        found = self._names.get(name) or self._names.get("*." + name.partition(".")[2])
         if found is not None:
             connection.context = found
         elif self._reject:
@@ -63,7 +65,7 @@ def _server_context(plan: ListenerTls, pair: CertificatePair, http2: bool) -> ss
     context.minimum_version = _VERSIONS[plan.min_version]
     context.set_ciphers(_SUITES)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.load_cert_chain(pair.cert, pair.key)
+    context.load_cert_chain(pair.cert, pair.key, _no_password)
     context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     context.verify_mode = _VERIFY[plan.client_auth]
     if plan.client_ca is not None:
@@ -79,6 +81,21 @@ def _names(pair: CertificatePair) -> tuple[str, ...]:
             except Malformed:
                 return ()
     return ()
+
+
+def _no_password() -> str:
+    """Stand in for the library's own question, which would wait at the terminal."""
+    return ""
+
+
+class Sessions(dict[str, ssl.SSLSession]):
+    """The last session with each host; endpoints come and go, so the oldest give way."""
+
+    def __setitem__(self, host: str, session: ssl.SSLSession) -> None:
+        self.pop(host, None)
+        if len(self) >= _MAX_SESSIONS:
+            del self[next(iter(self))]
+        super().__setitem__(host, session)
 
 
 class ClientTls:
@@ -101,8 +118,8 @@ class ClientTls:
         else:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         if plan.cert is not None:
-            context.load_cert_chain(plan.cert, plan.key)
-        self.sessions: dict[str, ssl.SSLSession] = {}
+            context.load_cert_chain(plan.cert, plan.key, _no_password)
+        self.sessions = Sessions()
 
     def wrap(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, host: str) -> ssl.SSLObject:
         """Give the library's side of a new connection to ``host``."""
@@ -113,39 +130,60 @@ class ClientTls:
 
 
 class Watched:
-    """The certificates of a listener, made anew when their files change."""
+    """The certificates of a listener, made anew when their files change.
+
+    Files are replaced one after the other, and read while that goes on. So what does not fit together is
+    tried again each time, though complained of once; and what changed as it was read is not taken.
+    """
 
     def __init__(self, plan: ListenerTls, http2: bool) -> None:
         self._plan = plan
         self._http2 = http2
-        self._seen = self._look()
+        self._used = self._told = self._look()
 
     def refresh(self) -> ServerTls | str | None:
         """Give new settings if a file has changed, a sentence if they cannot be used, None for no change."""
         now = self._look()
-        if now == self._seen:
+        if now == self._used:
+            self._told = now
             return None
-        self._seen = now
+        found = self._make()
+        if now != self._look():
+            return None  # the next time will show what becomes of it
+        if isinstance(found, ServerTls):
+            self._used = self._told = now
+        elif now == self._told:
+            return None
+        self._told = now
+        return found
+
+    def _make(self) -> ServerTls | str:
+        plan = self._plan
         try:
-            for pair in self._plan.certificates:
-                bad = check_pair(
-                    pair.cert, pair.key, Path(pair.cert).read_bytes(), Path(pair.key).read_bytes()
-                )
+            for pair in plan.certificates:
+                chain, secret = Path(pair.cert).read_bytes(), Path(pair.key).read_bytes()
+                bad = check_pair(pair.cert, pair.key, chain, secret)
                 if bad is not None:
                     return bad.problem.format(cert=pair.cert, key=pair.key)
-            return ServerTls(self._plan, self._http2)
-        except (OSError, ssl.SSLError) as error:
-            return f"{getattr(error, 'filename', None) or 'a certificate file'}: {error}"
+            if plan.client_ca is not None:
+                bad = check_authorities(plan.client_ca, Path(plan.client_ca).read_bytes())
+                if bad is not None:
+                    return bad.problem.format(cert=plan.client_ca)
+            return ServerTls(plan, self._http2)
+        except ssl.SSLError as error:
+            return f"the certificates cannot be used: {error.reason or error}"
+        except OSError as error:
+            return f"`{error.filename or 'a certificate or key'}` cannot be read: {error.strerror}"
 
-    def _look(self) -> list[tuple[int, int, int] | None]:
+    def _look(self) -> list[tuple[int, ...] | None]:
         files = [name for pair in self._plan.certificates for name in (pair.cert, pair.key)]
         return [_stamp(name) for name in (*files, *([self._plan.client_ca] if self._plan.client_ca else []))]
 
 
-def _stamp(name: str) -> tuple[int, int, int] | None:
+def _stamp(name: str) -> tuple[int, ...] | None:
     """Give what tells one state of a file from another; links are followed, for files are swapped by them."""
     try:
         found = os.stat(name)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev

@@ -236,11 +236,19 @@ class H1Client:
                 exchange.fail(fault)
             return
         except PeerGone:
-            pass  # it reads no more; its answer, or its end, is what the reader sees, if in time
+            if (
+                not self._answered
+            ):  # it reads no more; its answer, or its end, is what the reader sees, if in time
+                self._arm_try(exchange)
         else:
             self._uploaded = True
-        if not self._answered:
-            self._arm(exchange)
+            if not self._answered:
+                self._arm(exchange)
+
+    def _arm_try(self, exchange: Exchange) -> None:
+        """Start the clock of this try alone: the request is not whole, so that of all tries does not run."""
+        rx = self.transport.rx
+        rx.due, rx.why = self.transport.lot.now() + min(self.per_try, exchange.response_limit), TRY_TIMEOUT
 
     async def _inform(self, exchange: Exchange, head: ResponseHead, count: int) -> None:
         """Pass an interim answer on, within reason."""

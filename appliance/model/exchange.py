@@ -99,6 +99,9 @@ class Endpoint(Protocol):
 class Guard(Protocol):
     """What gave an attempt its ticket and hears how it ended: a breaker with its rules."""
 
+    def probing(self, attempt: Attempt, exchange: Exchange) -> None:
+        """Hear that a probe begins."""
+
     def head(self, attempt: Attempt, exchange: Exchange, now: float) -> None:
         """Hear that the head of a probe's answer is there."""
 

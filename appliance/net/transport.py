@@ -154,6 +154,10 @@ class SocketTransport:
         rx = self.rx
         while True:
             if rx.fault is None and rx.ready:
+                if self._streak >= FAIR:  # before anything is taken: who is cancelled here has lost nothing
+                    self._streak = 0
+                    await trio.lowlevel.checkpoint()
+                    continue
                 try:
                     data = self._recv(limit)
                 except BlockingIOError:
@@ -164,9 +168,6 @@ class SocketTransport:
                     if len(data) < limit and not self.hung_up:
                         rx.ready = False
                     self._streak += 1
-                    if self._streak >= FAIR:
-                        self._streak = 0
-                        await trio.lowlevel.checkpoint()
                     return data
             else:
                 self._streak = 0

@@ -8,7 +8,7 @@ A ticket names the period in which it was given, which changes at every transiti
 comes with a ticket of an earlier period changes nothing, so what was sent before an outage cannot
 prolong it, and a success that is late cannot end it. The place of a probe is a lease: whatever
 happens to its request, settling the ticket returns it. A stream that is long may return its place
-early, with what its head showed; its end is still heard.
+early; its success counts at its end, or when it has gone on for as long as the first pause.
 
 Looking (``ready``) never changes anything; asking for a ticket does. There is no timer: a breaker that
 nobody asks stays as it is.
@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Any, Final, Literal, Protocol
 
 from .window import Window
@@ -131,7 +132,7 @@ class Breaker:
     """
 
     __slots__ = (
-        "_closed_ticket", "_counted", "_evidence", "_lease", "_period", "_rules", "_serial", "_told",
+        "_closed_ticket", "_evidence", "_lease", "_period", "_rules", "_serial", "_streams", "_told",
         "_usual", "_window", "forced", "openings", "run", "since", "state", "successes", "until",
     )  # fmt: skip
 
@@ -144,7 +145,7 @@ class Breaker:
         self._serial = 0
         self._closed_ticket = self._usual = _SERIAL
         self._lease = 0
-        self._counted: set[int] = set()
+        self._streams: dict[int, float] = {}
         self.state = State.CLOSED
         self.since = now
         self.until = 0.0
@@ -200,18 +201,23 @@ class Breaker:
             return
         if ticket == self._lease:
             self._lease = 0
-        counted = ticket in self._counted
-        self._counted.discard(ticket)
-        self._probed(verdict, counted, now, evidence)
+        began = self._streams.pop(ticket, None)
+        if began is not None and verdict in (OK, Verdict.NEUTRAL):
+            verdict = Verdict.NEUTRAL if began == inf else OK  # it was well for as long as anybody listened
+        self._probed(verdict, now, evidence)
 
     def provisional(self, ticket: int, verdict: Verdict, now: float, evidence: Any = None) -> None:
-        """Return a probe's place at the head of a long stream, which is still settled at its end."""
+        """Return a probe's place before its end, at which it is still settled.
+
+        OK is for the head of a long stream: unless the stream fails, it is a success in the end.
+        """
         if not ticket or ticket != self._lease:
             return
         self._lease = 0
-        if verdict is Verdict.OK:
-            self._counted.add(ticket)
-        self._probed(verdict, False, now, evidence)
+        if verdict is OK:
+            self._streams[ticket] = now
+        else:
+            self._probed(verdict, now, evidence)
 
     def force(self, forced: Forced) -> None:
         """Put what an operator wants before what the breaker says."""
@@ -238,6 +244,8 @@ class Breaker:
             self._shift(State.HALF_OPEN, "open_for", now)
         if self._lease:
             return 0
+        if self._streams and self._ripen(now):
+            return self._closed_ticket
         self._serial += 1
         self._lease = self._period * _SERIAL + self._serial
         return self._lease
@@ -258,12 +266,22 @@ class Breaker:
         if rules.error_rate and total >= rules.min_requests and failed >= rules.error_rate * total:
             self._open("error_rate", now)
 
-    def _probed(self, verdict: Verdict, counted: bool, now: float, evidence: Any) -> None:
-        """Take a result while half-open; one that ``counted`` as a success before does not count twice."""
+    def _ripen(self, now: float) -> bool:
+        """Count the streams that have gone on for long; says whether that has closed the breaker."""
+        for ticket, began in list(self._streams.items()):
+            if now - began >= self._rules.open_for:
+                self._streams[ticket] = inf
+                self._probed(OK, now, None)
+                if self.state is _CLOSED:
+                    return True
+        return False
+
+    def _probed(self, verdict: Verdict, now: float, evidence: Any) -> None:
+        """Take a result while half-open."""
         if verdict in (Verdict.FAIL, Verdict.OVERLOAD):
             self._evidence.append(evidence)
             self._open("probe", now)
-        elif verdict is Verdict.OK and not counted:
+        elif verdict is OK:
             self.successes += 1
             if self.successes >= self._rules.success_threshold:
                 self.openings = 0
@@ -295,7 +313,7 @@ class Breaker:
         self._closed_ticket = self._period * _SERIAL
         self._usual = self._closed_ticket if new is _CLOSED and self.forced is None else 0
         self._lease = 0
-        self._counted.clear()
+        self._streams.clear()
         self.successes = 0
         if new is State.CLOSED:
             self.run = 0

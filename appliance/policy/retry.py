@@ -62,7 +62,7 @@ def pause(retry: int, base: float, most: float, chance: Chance) -> float:
 
 
 class Budget:
-    """The retries that one upstream may have: ``ratio`` of its requests, and ``floor`` a second always."""
+    """The retries that one upstream may have: ``ratio`` of its requests, but ``floor`` a second always."""
 
     __slots__ = ("_floor", "_ratio", "_window")
 
@@ -84,7 +84,7 @@ class Budget:
         window = self._window
         window.advance(now)
         spent = window.failed
-        if spent + 1 > self._floor + self._ratio * (window.total - spent):
+        if spent + 1 > max(self._floor, self._ratio * (window.total - spent)):
             return False
         window.add(True, now)
         return True

@@ -22,6 +22,7 @@ from appliance.policy.breaker import OK, Breaker, Shift, State, Verdict
 from appliance.policy.verdict import UNKNOWN, of_fault, of_grpc, of_status
 
 LONG = 64 * 1024  # bytes of an answer, from which on a probe does not keep its place until the end
+PATIENCE = 5.0  # seconds for which a probe keeps its place although the client has not sent all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class BreakerShift:
 class Fuse:
     """A breaker under its name and rules: the Guard of the attempts that it admits."""
 
-    __slots__ = ("_fine", "breaker", "name", "rules")
+    __slots__ = ("_fine", "_probe", "breaker", "name", "rules")
 
     def __init__(
         self, name: str, rules: BreakerPlan, now: float, moved: Callable[[Fuse, Shift], None]
@@ -74,9 +75,30 @@ class Fuse:
         self.rules = rules
         self._fine = frozenset(range(200, 400)) - rules.failures.statuses
         self.breaker = Breaker(rules, now, lambda shift: moved(self, shift))
+        self._probe: tuple[Attempt, Exchange] | None = None
+
+    def ready(self, now: float) -> bool:
+        """Say whether an attempt may begin; a probe that waits for its client does not keep others out."""
+        if self.breaker.ready(now):
+            return True
+        if self._probe is None or self.breaker.state is not State.HALF_OPEN:
+            return False
+        attempt, exchange = self._probe
+        if now - attempt.began < PATIENCE or exchange.request.body.ended:
+            return False
+        self._probe = None
+        self.breaker.provisional(attempt.ticket, Verdict.NEUTRAL, now)
+        return self.breaker.ready(now)
+
+    def probing(self, attempt: Attempt, exchange: Exchange) -> None:
+        """Hear which request has the place of the probe."""
+        if attempt.ticket > 0:
+            self._probe = attempt, exchange
 
     def ended(self, attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> None:
         """Settle the ticket of an attempt by how it ended."""
+        if self._probe is not None and self._probe[0] is attempt:
+            self._probe = None
         response = attempt.response
         if response is not None and response.tunnel is not None:  # its 101 was the success
             fault = None
@@ -95,10 +117,14 @@ class Fuse:
         response = attempt.response
         if self.breaker.state is not State.HALF_OPEN or response is None:
             return
-        if response.body.ended and response.tunnel is None:
+        if response.tunnel is not None:
+            self.breaker.settle(attempt.ticket, OK, now)
+            attempt.ticket = 0
+            return
+        if response.body.ended:
             return
         length = response.body.length
-        if length is None or length > LONG or response.tunnel is not None:
+        if length is None or length > LONG:
             verdict = of_status(response.status, self.rules.failures)
             evidence = None if verdict is Verdict.OK else _evidence(attempt, exchange, None, verdict, now)
             self.breaker.provisional(attempt.ticket, verdict, now, evidence)

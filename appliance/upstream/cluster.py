@@ -159,7 +159,12 @@ class Cluster:
                 self.policy.heard(index, seconds, failed, now)
 
     def tick(self, now: float) -> None:
-        """Close pooled connections that have been idle for too long; let what warms up grow."""
+        """Close pooled connections that have been idle for too long; let what warms up grow.
+
+        Who waits for a place is asked again: an endpoint may have recovered, or a breaker be ready.
+        """
+        if self.crowd.turns:
+            self.crowd.offer()
         for endpoint in self.endpoints:
             endpoint.expire(now)
         if self._warming:

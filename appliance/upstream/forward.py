@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from appliance.model.exchange import Attempt, Exchange
+from appliance.model.fault import REQUEST_TIMEOUT, Fault
 from appliance.model.message import Response
 
 from .waiting import interruptible
@@ -18,6 +19,8 @@ def forward(exchange: Exchange) -> Awaitable[Response]:
     exchange.stream.watch_hangup(exchange)
     if exchange.fault is not None:
         raise exchange.fault
+    if attempt.began >= exchange.response_due:  # the endpoint has no part in it
+        raise Fault(REQUEST_TIMEOUT, "the time of the route was over before this try could begin")
     connection = None if exchange.fresh else attempt.endpoint.lease_nowait(attempt)
     return _open(exchange, attempt) if connection is None else connection.send(exchange, attempt)
 

@@ -72,7 +72,7 @@ class Target:
             if tried and endpoint in tried:
                 return False
             fuse = known.get(endpoint.name) or fuses(endpoint.name)
-            return fuse is None or fuse.breaker.ready(now)
+            return fuse is None or fuse.ready(now)
 
         while True:
             index = self.cluster.policy.pick(usable, key, now)
@@ -97,14 +97,18 @@ class Target:
         rules = self.fuses.rules
         if rules is not None and rules.when_all_open == "pass":
             for wanted in (lambda each: each.available, lambda each: not each.drained):
-                index = cluster.policy.pick(lambda index: wanted(cluster.endpoints[index]), key, now)  # noqa: B023
+                those = {each for each in weighted if wanted(each)}
+                free = {each for each in those if not each.full(room)}
+                index = cluster.policy.pick(lambda index: cluster.endpoints[index] in free, key, now)  # noqa: B023
                 if index is not None:
                     return self._regardless(cluster.endpoints[index], now)
+                if those:
+                    return None
         raise self._refusal(weighted, now)
 
     def _ready(self, endpoint: Endpoint, now: float) -> bool:
         fuse = self.fuses.of(endpoint.name)
-        return fuse is None or fuse.breaker.ready(now)
+        return fuse is None or fuse.ready(now)
 
     def _regardless(self, endpoint: Endpoint, now: float) -> Attempt:
         """Begin an attempt that a breaker would refuse; if it would not, the attempt counts."""

@@ -34,12 +34,12 @@ class _Scope:
 def interruptible(exchange: Exchange, seconds: float = inf) -> Iterator[None]:
     """Let the block wait for at most ``seconds``; raises the Fault of the exchange if it has one by then.
 
-    Being out of time raises nothing: the caller sees that nothing has come of the wait.
+    Being out of time, even before the wait, raises nothing: the caller sees that nothing has come of it.
     """
     if exchange.fault is not None:
         raise exchange.fault
     try:
-        with trio.move_on_after(seconds) as scope:
+        with trio.move_on_after(max(0.0, seconds)) as scope:
             exchange.park = _Scope(scope)
             yield
     finally:

@@ -90,11 +90,12 @@ class Wire:
                 if self.closed:
                     raise PeerGone("closed here")
                 if flow.readable:
-                    data = self._take(limit)
-                    self._streak += 1
                     if self._streak >= FAIR:
                         self._streak = 0
                         await trio.lowlevel.checkpoint()
+                        continue
+                    data = self._take(limit)
+                    self._streak += 1
                     return data
                 rx.ready = False
             else:

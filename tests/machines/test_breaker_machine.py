@@ -12,14 +12,16 @@ from appliance.config.plan_policy import BreakerPlan
 from appliance.policy.breaker import Breaker, Shift, State, Verdict
 
 
-@dataclass
+@dataclass(eq=False)
 class Sent:
     """A request that was admitted."""
 
     ticket: int
     period: int
     probe: bool
-    early: bool = False
+    began: float = 0.0
+    counted: bool = False
+    gave_up: bool = False
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Model:
     openings: int = 0
     results: list[Verdict] = field(default_factory=list)
     out: int = 0
+    streams: list[Sent] = field(default_factory=list)
 
     def allows(self, now: float) -> bool:
         if self.state is State.OPEN:
@@ -41,6 +44,13 @@ class Model:
 
     def enter(self, state: State) -> None:
         self.state, self.period, self.results, self.out = state, self.period + 1, [], 0
+        self.streams = []
+
+    def ripen(self, now: float) -> None:
+        for stream in list(self.streams):
+            if self.state is State.HALF_OPEN and not stream.counted and now - stream.began >= 10.0:
+                stream.counted = True
+                self.result(Verdict.OK, now)
 
     def open(self, now: float) -> None:
         self.until = now + min(self.rules.open_for * 2**self.openings, self.rules.max_open_for)
@@ -103,6 +113,7 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         if self.model.state is State.OPEN:
             self.model.enter(State.HALF_OPEN)
+        self.model.ripen(self.now)
         probe = self.model.state is State.HALF_OPEN
         self.model.out += probe
         return Sent(ticket, self.model.period, probe)
@@ -112,19 +123,34 @@ class Machine(RuleBasedStateMachine):
         self.breaker.settle(request.ticket, verdict, self.now)
         if request.period != self.model.period:
             return
-        if request.probe and not request.early:
-            self.model.out -= 1
-        if not (request.early and verdict is Verdict.OK):
-            self.model.result(verdict, self.now)
+        if request in self.model.streams:
+            self.model.streams.remove(request)
+            if verdict in (Verdict.OK, Verdict.NEUTRAL):
+                verdict = Verdict.NEUTRAL if request.counted else Verdict.OK
+        else:
+            self.model.out -= request.probe and not request.gave_up
+        self.model.result(verdict, self.now)
 
     @rule(target=sent, request=consumes(sent))
     def head_of_a_stream(self, request: Sent) -> object:
         self.breaker.provisional(request.ticket, Verdict.OK, self.now)
-        if request.probe and not request.early and request.period == self.model.period:
+        if self.holds_the_place(request):
             self.model.out -= 1
-            request.early = True
-            self.model.result(Verdict.OK, self.now)
+            request.began = self.now
+            self.model.streams.append(request)
         return request
+
+    @rule(target=sent, request=consumes(sent))
+    def slow_upload(self, request: Sent) -> object:
+        self.breaker.provisional(request.ticket, Verdict.NEUTRAL, self.now)
+        if self.holds_the_place(request):
+            self.model.out -= 1
+            request.gave_up = True
+        return request
+
+    def holds_the_place(self, request: Sent) -> bool:
+        current = request.probe and request.period == self.model.period
+        return current and not request.gave_up and request not in self.model.streams
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 9.9, 10.0, 40.0]))
     def wait(self, seconds: float) -> None:

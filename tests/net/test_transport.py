@@ -295,7 +295,7 @@ async def test_a_fast_peer_cannot_hold_the_loop(
 ) -> None:
     """After ``FAIR`` receives without parking others get their turn."""
     one, two = ends
-    one.write(b"x" * (FAIR * 3))
+    one.write(b"x" * (FAIR * 4))
     await trio.sleep(0.01)
     turns = 0
 
@@ -309,7 +309,26 @@ async def test_a_fast_peer_cannot_hold_the_loop(
     for _ in range(FAIR - 1):
         await two.receive(1)
     assert turns == 0
-    for _ in range(FAIR + 1):
+    for _ in range(FAIR * 2 + 1):
         await two.receive(1)
     assert turns >= 1
     nursery.cancel_scope.cancel()
+
+
+async def test_who_is_cancelled_has_taken_nothing(
+    ends: Pair, nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    """Whatever a receive takes it gives: a reader that is stopped leaves the rest to the next."""
+    one, two = ends
+    sent = bytes(range(FAIR * 4))
+    one.write(sent)
+    await trio.sleep(0.01)
+    got = b""
+    with trio.CancelScope() as scope:
+        while True:
+            got += await two.receive(1)
+            scope.cancel()
+    assert 0 < len(got) < len(sent)
+    while len(got) < len(sent):
+        got += await two.receive(1)
+    assert got == sent

@@ -150,22 +150,43 @@ def test_pauses_grow_after_failed_probes_and_start_anew() -> None:
 
 
 def test_a_long_stream_returns_its_place_and_is_still_heard() -> None:
-    """Its success counts once, at its head; its failure later opens the breaker again."""
-    case = Case(state=State.HALF_OPEN)
-    stream = case.breaker.admit(case.now)
-    case.breaker.provisional(stream, OK, case.now)
-    assert (case.breaker.successes, case.breaker.ready(case.now)) == (1, True)
-    other = case.breaker.admit(case.now)
-    case.breaker.settle(stream, OK, case.now)
-    assert case.breaker.successes == 1
-    assert not case.breaker.ready(case.now)
-    case.breaker.settle(other, FAIL, case.now)
-    assert case.breaker.state is State.OPEN
+    """Its success counts at its end, also when the client ends it; its failure opens the breaker again."""
+    for end in (OK, NEUTRAL):
+        case = Case(state=State.HALF_OPEN)
+        stream = case.breaker.admit(case.now)
+        case.breaker.provisional(stream, OK, case.now)
+        assert (case.breaker.successes, case.breaker.ready(case.now)) == (0, True)
+        other = case.breaker.admit(case.now)
+        case.breaker.settle(stream, end, case.now)
+        assert case.breaker.successes == 1
+        assert not case.breaker.ready(case.now)
+        case.breaker.settle(other, FAIL, case.now)
+        assert case.breaker.state is State.OPEN
     case = Case(state=State.HALF_OPEN)
     stream = case.breaker.admit(case.now)
     case.breaker.provisional(stream, OK, case.now)
     case.breaker.settle(stream, FAIL, case.now)
     assert case.breaker.state is State.OPEN
+
+
+def test_a_stream_that_goes_on_is_a_success_once() -> None:
+    """When it has lasted as long as the first pause, and somebody asks."""
+    case = Case(replace(RULES, open_for=10.0, success_threshold=2), State.HALF_OPEN)
+    stream = case.breaker.admit(case.now)
+    case.breaker.provisional(stream, OK, case.now)
+    case.now += 9.9
+    case.breaker.settle(case.breaker.admit(case.now), NEUTRAL, case.now)
+    assert case.breaker.successes == 0
+    case.now += 0.1
+    case.breaker.settle(case.breaker.admit(case.now), NEUTRAL, case.now)
+    assert (case.breaker.state, case.breaker.successes) == (State.HALF_OPEN, 1)
+    case.breaker.settle(stream, OK, case.now)
+    assert (case.breaker.state, case.breaker.successes) == (State.HALF_OPEN, 1)
+    other = case.breaker.admit(case.now)
+    case.breaker.provisional(other, OK, case.now)
+    case.now += 10
+    assert case.breaker.admit(case.now)
+    assert case.breaker.state is State.CLOSED
 
 
 def test_a_place_is_only_returned_by_who_holds_it() -> None:

@@ -65,8 +65,8 @@ def test_retries_never_exceed_the_budget(ratio: float, floor: float, steps: list
             requests.append(now)
             continue
         young = [at for at in retries if at > now - BUDGET_WINDOW * 0.9]
-        most = floor * BUDGET_WINDOW + ratio * sum(at > now - BUDGET_WINDOW for at in requests)
-        least = floor * BUDGET_WINDOW + ratio * sum(at > now - BUDGET_WINDOW * 0.9 for at in requests)
+        most = max(floor * BUDGET_WINDOW, ratio * sum(at > now - BUDGET_WINDOW for at in requests))
+        least = max(floor * BUDGET_WINDOW, ratio * sum(at > now - BUDGET_WINDOW * 0.9 for at in requests))
         old = sum(at > now - BUDGET_WINDOW for at in retries)
         if budget.withdraw(now):
             retries.append(now)

@@ -49,9 +49,12 @@ def balance(target: Target) -> Layer:
             return await probe(exchange, attempt)
 
         async def probe(exchange: Exchange, attempt: Attempt) -> Response:
+            guard = attempt.guard
+            if guard is not None and attempt.ticket & _PROBE:
+                guard.probing(attempt, exchange)
             response = await inner(exchange)
-            if attempt.guard is not None:
-                attempt.guard.head(attempt, exchange, now())
+            if guard is not None:
+                guard.head(attempt, exchange, now())
             return response
 
         return _timed(target, serve) if plan.balance == "ewma" else serve

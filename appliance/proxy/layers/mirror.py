@@ -16,7 +16,7 @@ import trio
 
 from appliance.config.plan_policy import MirrorPlan
 from appliance.model.exchange import Exchange
-from appliance.model.fault import Fault
+from appliance.model.fault import CLIENT_GONE, Fault
 from appliance.model.headers import Headers
 from appliance.model.message import FixedBody, Request, Response
 from appliance.model.service import Layer, Service
@@ -67,6 +67,7 @@ class Mirror:
     async def _send(self, request: Request, of: Exchange) -> None:
         exchange = Exchange(f"{of.id}-copy", _Nobody(request), of.listener, of.client, self._now())
         exchange.route, exchange.response_limit, exchange.idle = of.route, of.response_limit, of.idle
+        exchange.long_idle, exchange.patient = of.long_idle, of.patient
         try:
             if not await guarded(self._forward(exchange), lambda: f"copy of request {of.id}"):
                 self.failed += 1
@@ -76,7 +77,7 @@ class Mirror:
                 exchange.attempt.end(exchange, exchange.fault, self._now())
 
     async def _forward(self, exchange: Exchange) -> None:
-        with trio.move_on_after(MAX_TIME):
+        with trio.move_on_after(MAX_TIME) as scope:
             try:
                 response = await self._service(exchange)
                 while not response.body.ended:
@@ -84,6 +85,8 @@ class Mirror:
             except Fault as fault:
                 exchange.fault = fault
                 self.failed += 1
+        if scope.cancelled_caught:  # it was well for as long as anybody listened
+            exchange.fault = Fault(CLIENT_GONE, f"a copy is ended after {MAX_TIME:g} s")
 
 
 def mirror(copies: Mirror) -> Layer:

@@ -134,14 +134,19 @@ def _key_of(selector: str) -> Callable[[Exchange], Hashable]:
     if kind == "route":
         return lambda exchange: exchange.route
     if kind == "host":
-        return lambda exchange: hostname(exchange.request.authority)
+        return lambda exchange: _short(hostname(exchange.request.authority))
     raw, secret = name.lower().encode(), is_secret_name(name)
 
     def value(exchange: Exchange) -> bytes:
         text = b", ".join(get_all(exchange.request.headers, raw))
-        return _digest(text) if len(text) > _LONGEST_KEY or (secret and text) else text
+        return _digest(text) if secret and text else _short(text)
 
     return value
+
+
+def _short(text: bytes) -> bytes:
+    """Give a value itself unless it is so long that a table full of them would be large."""
+    return _digest(text) if len(text) > _LONGEST_KEY else text
 
 
 def _digest(text: bytes) -> bytes:

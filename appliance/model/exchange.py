@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sized
 from math import inf
 from typing import Any, Protocol
 
-from .fault import Fault
+from .fault import GRPC_TIMEOUT, REQUEST_TIMEOUT, Fault
+from .grpc import is_call
 from .headers import Headers, get
 from .message import Request, Response
 
@@ -171,13 +172,15 @@ class Exchange:
     exchange waits on right now, so that a deadline or a client's leaving can reach it from outside.
     ``idle`` is the route's limit for a silent answer once it has begun, ``long_idle`` that for streams which
     may well be silent (gRPC, server-sent events, tunnels). ``patient``: the head has no time of its own,
-    since a stream begins when it likes. ``response_due`` is when the head must be there, over all tries, once
+    since a stream begins when it likes. ``due`` is when all of it must be over, ``call_due`` when the client
+    of a gRPC call wants that. ``response_due`` is when the head must be there, over all tries, once
     that clock runs. ``tried`` are endpoints of earlier tries, ``fresh`` asks for a new connection for the
     next. ``notes`` are decisions worth a word.
     """
 
     __slots__ = (
         "attempt",
+        "call_due",
         "client",
         "due",
         "fault",
@@ -228,7 +231,7 @@ class Exchange:
         self.fresh = False
         self.park: Interruptible | None = None
         self.spawner: Spawner | None = None
-        self.due = inf
+        self.due = self.call_due = inf
         self.response_limit = inf
         self.response_due = inf
         self.idle = self.long_idle = 60.0
@@ -239,15 +242,17 @@ class Exchange:
     def grpc(self) -> bool:
         """Say whether this is a gRPC call."""
         request = self.request
-        return request.method == b"POST" and (get(request.headers, b"content-type") or b"").startswith(
-            b"application/grpc"
-        )
+        return request.method == b"POST" and is_call(get(request.headers, b"content-type") or b"")
 
     def note(self, text: str) -> None:
         """Add one decision to what the access log says of this request."""
         if self.notes is None:
             self.notes = []
         self.notes.append(text)
+
+    def overdue(self) -> None:
+        """Tell the exchange that its time is over, by its client's word or its route's."""
+        self.fail(Fault(GRPC_TIMEOUT if self.call_due <= self.due else REQUEST_TIMEOUT))
 
     def fail(self, fault: Fault) -> None:
         """Tell the exchange, from outside its task, that it cannot go on; the first fault stays."""

@@ -85,7 +85,7 @@ def _route_stack(
         service = _edited(answer, row)
     if row.inject is not None:
         service = inject(row.inject, plan.name, outside.chance, sleep)(service)
-    if row.timeouts.request < inf:
+    if row.timeouts.request < inf or isinstance(action, Forward):
         service = deadline(row.timeouts.request, timed)(service)
     return service
 

@@ -22,7 +22,6 @@ from appliance.config.plan import ListenerPlan, Plan
 from appliance.http.h1_server import H1Server
 from appliance.http.h2_server import H2Server
 from appliance.model.exchange import Exchange
-from appliance.model.fault import REQUEST_TIMEOUT, Fault
 from appliance.net.dial import dial
 from appliance.net.handshake import Refused, handshake_server
 from appliance.net.listen import UNIX_PEER, Socket, accept_forever, unbind
@@ -316,4 +315,4 @@ class Worker:
                 cluster.tick(now)
             for exchange in [exchange for exchange in self._timed if exchange.due <= now]:
                 self._timed.discard(exchange)
-                exchange.fail(Fault(REQUEST_TIMEOUT))
+                exchange.overdue()

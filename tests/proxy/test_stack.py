@@ -67,8 +67,8 @@ def written() -> list[str]:
     ("row", "expected"),
     [
         (FULL, ["deadline", "headers", "rewrite", "balance", "forward"]),
-        (route(), ["headers", "balance", "forward"]),
-        (route(request=5), ["deadline", "headers", "balance", "forward"]),
+        (route(), ["deadline", "headers", "balance", "forward"]),
+        (route(Respond(200), request=5), ["deadline"]),
         (route(Respond(200)), []),
         (route(Redirect(path="/b")), []),
     ],

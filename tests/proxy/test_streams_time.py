@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from appliance.config.plan import Plan
+from appliance.config.plan_policy import Backoff, BreakerPlan, RetryPlan
 from tests.kit.h2_origin import H2Call, H2Origin
-from tests.kit.origin import Call, Origin, head
+from tests.kit.origin import Call, Origin, head, silent, sized
 from tests.kit.plans import listener, plan, route, upstream
 from tests.kit.proxy import Client, running
 
@@ -76,3 +77,81 @@ async def test_events_may_be_rare(protocol: str, kind: bytes, limit: float, auto
         assert limit <= trio.current_time() <= limit + TICK
         assert (answer.body, answer.whole) == (b"abc", False)
         await proxy.check_idle()
+
+
+async def call(client: Client, timeout: bytes) -> None:
+    """Begin a gRPC call with this time for it."""
+    head = b"POST /p HTTP/1.1\r\nHost: a\r\ncontent-type: application/grpc\r\ngrpc-timeout: %b\r\n"
+    await client.send(head % timeout + b"content-length: 0\r\n\r\n")
+
+
+async def test_a_client_says_how_long_its_call_may_take(autojump_clock: object) -> None:
+    """Then it is over, which is nobody's fault: the client is told so, and the endpoint stays in use."""
+    origin = Origin(silent(), silent(), silent(), sized(b"next"))
+    rows = route(response=15.0, breaker=BreakerPlan(failure_threshold=1))
+    async with running(origin, plan(rows, listeners=(listener(write=3600),))) as proxy:
+        for _ in range(3):
+            began, client = trio.current_time(), proxy.connect()
+            await call(client, b"400m")
+            answer = await client.answer()
+            assert 0.4 <= trio.current_time() - began <= 0.4 + TICK
+            assert (answer.status, answer.get(b"grpc-status")) == (200, b"4")
+        assert proxy.journal.faults == ["grpc-timeout"] * 3
+        assert proxy.shifts == []
+        assert (await proxy.connect().get()).body == b"next"
+        await proxy.check_idle()
+
+
+async def test_the_rest_of_that_time_is_passed_on(autojump_clock: object) -> None:
+    """With what was spent on an earlier try and on waiting taken off; what is no timeout passes as it is."""
+
+    async def slow(seen: Call) -> None:
+        await seen.read()
+        await trio.sleep(2)
+        await seen.send(head(503))
+        seen.wire.close()
+
+    origin = Origin(slow, sized(b"", 200, [(b"grpc-status", b"0")]), sized(b""))
+    retry = RetryPlan(backoff=Backoff(0.0, 0.0), methods=("POST",))
+    async with running(origin, plan(route(retry=retry, response=15.0))) as proxy:
+        client = proxy.connect()
+        await call(client, b"10S")
+        assert (await client.answer()).status == 200
+        assert [seen.get(b"grpc-timeout") for seen in origin.requests] == [b"10000000u", b"8000000u"]
+        client = proxy.connect()
+        await call(client, b"soon")
+        await client.answer()
+        assert origin.requests[2].get(b"grpc-timeout") == b"soon"
+        await proxy.check_idle()
+
+
+async def test_the_shorter_time_holds(autojump_clock: object) -> None:
+    """The route's own, if that is the shorter one, and then it says that."""
+    async with running(Origin(silent()), plan(route(request=3.0))) as proxy:
+        client = proxy.connect()
+        await call(client, b"10S")
+        assert (await client.answer()).get(b"grpc-status") == b"4"
+        assert proxy.journal.faults == ["request-timeout"]
+        assert trio.current_time() <= 3.0 + TICK
+        await proxy.check_idle()
+
+
+async def test_an_answer_that_has_begun_is_cut_at_its_time(autojump_clock: object) -> None:
+    """A call may stream for as long as its client allows."""
+    origin = H2Origin(endless)
+    async with running({ADDRESS: origin}, profile("http2")) as proxy:
+        client = proxy.connect()
+        await call(client, b"5S")
+        answer = await client.answer()
+        assert (answer.status, answer.whole) == (200, False)
+        assert 5.0 <= trio.current_time() <= 5.0 + TICK
+        assert proxy.journal.faults == ["grpc-timeout"]
+        await proxy.check_idle()
+
+
+async def endless(seen: H2Call) -> None:
+    """Answer a byte every second."""
+    await seen.head(200, [(b"content-type", b"application/grpc")])
+    while True:
+        await seen.data(b"x")
+        await trio.sleep(1)

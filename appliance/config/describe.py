@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from appliance.model.units import format_size
+from appliance.model.words import WORDS
 
 from . import schema_types as t
 from .read_scalar import MAX_REGEX, words
@@ -211,6 +212,16 @@ def _header_name(kind: t.HeaderName) -> str:
     return f"A header name; upper and lower case are the same.{edit}{read}"
 
 
+def _header_value(kind: t.HeaderValue) -> str:
+    if not kind.words:
+        return "A header value without line breaks."
+    known = words(tuple(f"%{word}%" for word in WORDS))
+    return (
+        f"A header value without line breaks; {known} stands for what is known of the request, and a field "
+        "with one that says nothing is left out."
+    )
+
+
 def _name(kind: t.Name) -> str:
     if kind.variable:
         return "A variable: letters, digits and underscores, not beginning with a digit."
@@ -237,7 +248,6 @@ _REGEX = (
     f"A regular expression in Python's syntax, at most {MAX_REGEX} characters. It has to match the whole "
     "text. One that can backtrack without bound is refused."
 )
-_HEADER_VALUE = "A header value without line breaks; %WORD% stands for what is known only at run time."
 _NETWORK = "An IP network such as 10.0.0.0/8 or fd00::/8, or one address."
 
 _ROWS: Final[dict[type, _Row]] = {
@@ -305,7 +315,7 @@ _ROWS: Final[dict[type, _Row]] = {
     t.UrlPath: _row("path", "paths", "A path that begins with a slash, without ? and #.", "/pay/"),
     t.Method: _row("method", "methods", "An HTTP method in upper case, such as GET.", "GET"),
     t.HeaderName: _row("header name", "header names", _header_name, "x-tier"),
-    t.HeaderValue: _row("header value", "header values", _HEADER_VALUE, "gold"),
+    t.HeaderValue: _row("header value", "header values", _header_value, "gold"),
     t.Network: _row("network", "networks", _NETWORK, "10.0.0.0/8"),
     t.Url: _row("URL", "URLs", "A URL that begins with http:// or https://.", "http://shop.example.com/"),
     t.AddressOf: _row("address", "addresses", _address, lambda k: ":8080" if k.bind else "127.0.0.1:9001"),

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from appliance.model import units
+from appliance.model.words import WORDS
 
 from . import schema_types as t
 from .describe import rule, sample
@@ -233,6 +234,12 @@ def _field_name(kind: t.HeaderName) -> str:
     return (_none_of(refused | {"host"}) if refused else "") + _FIELD_NAME
 
 
+def _header_value(kind: t.HeaderValue) -> Schema:
+    known = f"(?!.*%(?!(?:{'|'.join(WORDS)})%)[A-Z][A-Z0-9_]*(?:\\([^)%]*\\))?%)" if kind.words else ""
+    text = rf"(?:{_VALUE}(?:[^\x00-\x08\x0a-\x1f\x7f]*{_VALUE})?)?"
+    return _pattern(known + text, also=("number", "boolean"))
+
+
 def _network(_kind: t.Network) -> Schema:
     v4 = f"{_ipv4()}(?:/(?:0*{between(0, 32)}|{_ipv4()}))?"
     return _pattern(v4, f"{_ipv6()}(?:/0*{between(0, 128)})?")
@@ -261,9 +268,7 @@ _LEAVES: Final[dict[type, Callable[[Any], Schema]]] = {
     t.UrlPath: lambda _: _pattern(r"/(?:[^?#%\\\x00]|%(?!00|2[Ff]|5[Cc])[0-9A-Fa-f]{2})*"),
     t.Method: lambda _: _pattern(f"(?!CONNECT$)[{_VISIBLE}]{{1,256}}", also=("number", "boolean")),
     t.HeaderName: _header_name,
-    t.HeaderValue: lambda _: _pattern(
-        rf"(?:{_VALUE}(?:[^\x00-\x08\x0a-\x1f\x7f]*{_VALUE})?)?", also=("number", "boolean")
-    ),
+    t.HeaderValue: _header_value,
     t.Network: _network,
     t.Url: lambda _: _pattern(f"[Hh][Tt][Tt][Pp][Ss]?://[^/?#{_SPACE}@]+(?:[/?#][^{_SPACE}]*)?"),
     t.AddressOf: _address,

@@ -179,6 +179,7 @@ LOG_FIELDS: Final = (
     "id",
     "listener",
     "client",
+    "subject",
     "method",
     "host",
     "path",

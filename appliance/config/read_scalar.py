@@ -15,6 +15,7 @@ from ipaddress import ip_network
 from typing import Any, Final
 
 from appliance.model import units
+from appliance.model.words import WORD, WORDS
 from appliance.routing.path import BadPath, normalise, written
 
 from . import schema_types as t
@@ -312,13 +313,22 @@ def _header_name(kind: t.HeaderName, text: str) -> str:
     return text.lower()
 
 
-def _header_value(_kind: t.HeaderValue, text: str) -> str:
+def _header_value(kind: t.HeaderValue, text: str) -> str:
     if any((ord(c) < 0x20 and c != "\t") or ord(c) == 0x7F for c in text):
         raise Unreadable("MC313", "cannot be a header value: it contains a line break or control character")
     if text != text.strip(" \t"):
         raise Unreadable(
             "MC313", "cannot be a header value: it begins or ends with a space", (text.strip(" \t"),)
         )
+    for word in WORD.findall(text) if kind.words else ():
+        if word not in WORDS:
+            raise Unreadable(
+                "MC313",
+                f"names %{word}%, but the words known here are {', '.join(f'%{each}%' for each in WORDS)}",
+                tuple(
+                    text.replace(f"%{word}%", f"%{each}%") for each in [nearest(word, list(WORDS))] if each
+                ),
+            )
     return text
 
 

@@ -56,10 +56,11 @@ TEXT_RULE: Final = ByShape(
 HEADER_EDITS: Final = Object(
     {
         "set": Key(
-            MapOf(HeaderName(edit=True), HeaderValue(), entry="header"), "Replaces the field, or adds it."
+            MapOf(HeaderName(edit=True), HeaderValue(words=True), entry="header"),
+            "Replaces the field, or adds it.",
         ),
         "add": Key(
-            MapOf(HeaderName(edit=True), HeaderValue(), entry="header"),
+            MapOf(HeaderName(edit=True), HeaderValue(words=True), entry="header"),
             "Adds a field beside those there are.",
         ),
         "remove": Key(ListOf(HeaderName(edit=True)), "Fields that are dropped."),

@@ -152,7 +152,9 @@ class HeaderName:
 
 @dataclass(frozen=True, slots=True)
 class HeaderValue:
-    """A header field value; ``%WORD%`` in it stands for something known at run time."""
+    """A header field value; in an edit, ``%WORD%`` stands for what is known of a request when it is there."""
+
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,10 @@ Reading a key and then not acting on it is the worst answer a proxy can give, so
 kind is listed for `run` and `validate` to tell. One entry stands for the top-most key written:
 `upstreams.app.breaker`, not each of its lines. Below it the walk only looks for what is a matter
 of security, since that decides whether the proxy may run at all.
-
-Beside keys, one kind of value counts: `%WORD%` in the value of a header.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +15,6 @@ from . import schema_types as t
 from .plan import Unbuilt
 from .read import Value
 from .read_scalar import Unreadable, read_scalar
-
-_RUN_TIME_WORD = re.compile(r"%[A-Z][A-Z0-9_]*(?:\([^)%]*\))?%")
 
 
 def unbuilt(root: Value) -> tuple[Unbuilt, ...]:
@@ -43,12 +38,6 @@ def _walk(value: Value, inside: bool) -> Iterator[Unbuilt]:
     elif isinstance(value.type, t.ListOf):
         for child in value.values():
             yield from _walk(child, inside)
-    elif not inside and _unbuilt_value(value):
-        yield Unbuilt(value.path, value.span.where, False)
-
-
-def _unbuilt_value(value: Value) -> bool:
-    return isinstance(value.type, t.HeaderValue) and _RUN_TIME_WORD.search(value.data) is not None
 
 
 def same(value: Value, plain: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .fault import GRPC_TIMEOUT, REQUEST_TIMEOUT, Fault
 from .grpc import is_call
 from .headers import Headers, get
+from .identity import Identity
 from .message import Request, Response
 
 
@@ -168,14 +169,14 @@ class Exchange:
     """A request from its head to its ending.
 
     Times are seconds of the worker's clock. ``peer`` is who connected, ``client`` who asked: they differ
-    behind a trusted proxy. ``host`` and ``path`` are as the client asked. ``park`` is what the
-    exchange waits on right now, so that a deadline or a client's leaving can reach it from outside.
-    ``idle`` is the route's limit for a silent answer once it has begun, ``long_idle`` that for streams which
-    may well be silent (gRPC, server-sent events, tunnels). ``patient``: the head has no time of its own,
-    since a stream begins when it likes. ``due`` is when all of it must be over, ``call_due`` when the client
-    of a gRPC call wants that. ``response_due`` is when the head must be there, over all tries, once
-    that clock runs. ``tried`` are endpoints of earlier tries, ``fresh`` asks for a new connection for the
-    next. ``notes`` are decisions worth a word.
+    behind a trusted proxy. ``identity`` is what the certificate of who connected says. ``host`` and ``path``
+    are as the client asked. ``park`` is what the exchange waits on right now, so that a deadline or a
+    client's leaving can reach it from outside. ``idle`` is the route's limit for a silent answer once it has
+    begun, ``long_idle`` that for streams which may well be silent (gRPC, server-sent events, tunnels).
+    ``patient``: the head has no time of its own, since a stream begins when it likes. ``due`` is when all of
+    it must be over, ``call_due`` when the client of a gRPC call wants that, ``response_due`` when the head
+    must be there, over all tries, once that clock runs. ``tried`` are endpoints of earlier tries, ``fresh``
+    asks for a new connection for the next. ``notes`` are decisions worth a word.
     """
 
     __slots__ = (
@@ -188,6 +189,7 @@ class Exchange:
         "head_at",
         "host",
         "id",
+        "identity",
         "idle",
         "listener",
         "long_idle",
@@ -220,6 +222,7 @@ class Exchange:
         self.client = self.peer = client
         self.started = started
         self.peer_trusted = False
+        self.identity: Identity | None = None
         self.route = ""
         self.upstream = ""
         self.attempt: Attempt | None = None

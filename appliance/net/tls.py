@@ -16,26 +16,16 @@ from __future__ import annotations
 import hashlib
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from appliance.model.fault import Fault, Reason
+from appliance.model.identity import Identity
 
 from .transport import BULK_READ_SIZE, READ_SIZE, PeerGone, Transport
 
 _RECORD: Final = 16 * 1024
 _FEED: Final = 64 * 1024
 _MAX_SAID: Final = 16 * 1024  # bytes; some 600 answers to changes of keys, to a peer that reads none of them
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a certificate is for: subject (RFC 4514), DNS names, URIs, and its SHA-256 in hex digits."""
-
-    subject: str
-    names: tuple[str, ...]
-    uris: tuple[str, ...]
-    fingerprint: str
 
 
 class TlsTransport:

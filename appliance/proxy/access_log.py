@@ -89,6 +89,7 @@ def facts(exchange: Exchange, now: float, offset: float) -> dict[str, object]:
         "id": exchange.id,
         "listener": exchange.listener,
         "client": exchange.client,
+        "subject": None if exchange.identity is None else exchange.identity.subject,
         "method": _text(request.method),
         "host": _text(exchange.host),
         "path": _text(exchange.path),

@@ -17,6 +17,7 @@ from appliance.http.h1_server import H1Server
 from appliance.http.h2_server import H2Server
 from appliance.model.exchange import Exchange, ServerStream
 from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, INTERNAL, Fault
+from appliance.model.identity import Identity
 
 from .ending import Ending
 from .guard import guarded
@@ -43,9 +44,22 @@ class Ids:
 
 
 class Connection:
-    """Handles the requests of one client connection: one after the other, or many at a time in HTTP/2."""
+    """Handles the requests of one client connection: one after the other, or many at a time in HTTP/2.
 
-    __slots__ = ("_current", "_ending", "_exchange", "_ids", "_listener", "_now", "_peer", "_trusted")
+    ``identity`` is who the client's certificate says it is.
+    """
+
+    __slots__ = (
+        "_current",
+        "_ending",
+        "_exchange",
+        "_ids",
+        "_listener",
+        "_now",
+        "_peer",
+        "_trusted",
+        "identity",
+    )
 
     def __init__(
         self,
@@ -63,6 +77,7 @@ class Connection:
         self._ending = ending
         self._now = now
         self._exchange: Exchange | None = None
+        self.identity: Identity | None = None
         self._trusted = bool(listener.trust_forwarded) and trusts(listener.trust_forwarded, peer)
 
     async def serve(self, server: H1Server) -> None:
@@ -117,6 +132,7 @@ class Connection:
 
     def _born(self, stream: ServerStream) -> Exchange:
         exchange = Exchange(self._ids.new(), stream, self._listener.name, self._peer, self._now())
+        exchange.identity = self.identity
         if self._trusted:
             exchange.peer_trusted = True
             exchange.client = client_of(self._peer, stream.request.headers, self._listener.trust_forwarded)

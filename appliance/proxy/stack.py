@@ -28,6 +28,7 @@ from appliance.config.plan import Destination, Forward, Plan, Respond, RoutePlan
 from appliance.model.exchange import Exchange
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
+from appliance.model.words import edit
 from appliance.routing.rewrite import Rewrite
 from appliance.upstream.cluster import Cluster, Outside
 from appliance.upstream.forward import forward
@@ -114,13 +115,13 @@ def _target_stack(target: Target) -> Service:
 
 def _edited(inner: Service, row: RoutePlan) -> Service:
     """The route's response edits hold for answers that the proxy makes, too."""
-    edits = row.response_headers
-    if not edits:
+    apply = edit(row.response_headers)
+    if apply is None:
         return inner
 
     async def serve(exchange: Exchange) -> Response:
         response = await inner(exchange)
-        response.headers = edits.apply(response.headers)
+        response.headers = apply(exchange, response.headers)
         return response
 
     return serve

@@ -250,6 +250,7 @@ class Worker:
             except BaseException:
                 transport.close()
                 raise
+            connection.identity = secure.peer
             if secure.alpn == "h2":
                 await self._serve_h2(connection, H2Server(transport, plan, self._keep_open))
                 return

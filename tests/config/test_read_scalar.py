@@ -119,6 +119,8 @@ def test_what_reads(kind: t.Leaf, text: str, value: object) -> None:
         (t.HeaderName(edit=True), "Host", "MC313", ()),
         (t.HeaderValue(), "a\r\nb: c", "MC313", ()),
         (t.HeaderValue(), " a", "MC313", ("a",)),
+        (t.HeaderValue(words=True), "a %CLIENT_SUBJEKT%", "MC313", ("a %CLIENT_SUBJECT%",)),
+        (t.HeaderValue(words=True), "%UTTERLY_ELSE%", "MC313", ()),
         (t.Network(), "10.0.0.1/8", "MC316", ("10.0.0.0/8", "10.0.0.1")),
         (t.Url(), "a.example", "MC317", ()),
         (t.Url(), "http://user:pass@a.example", "MC317", ()),

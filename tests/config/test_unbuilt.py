@@ -32,10 +32,6 @@ def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
     [
         ({"listener": ", proxy_protocol: {from: [10.0.0.0/8]}"}, "listeners.web.proxy_protocol"),
         ({"route": ", grpc_web: true", "upstream": ", protocol: http2"}, "routes.all.grpc_web"),
-        (
-            {"route": ", headers: {request: {set: {x-a: '%CLIENT_IP%'}}}"},
-            "routes.all.headers.request.set.x-a",
-        ),
         ({"rest": "process: {workers: 2}"}, "process.workers"),
         ({"rest": "stats: {rate: 1/s}"}, "stats"),
         ({"rest": "tracing: {sample: 5%}"}, "tracing"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -28,6 +29,10 @@ routes:
   - {{name: h1, match: {{path_prefix: /h1/}}, to: h1, rewrite: {{path_prefix: /}}}}
   - {{name: h2, match: {{path_prefix: /h2/}}, to: h2, rewrite: {{path_prefix: /}}}}
   - {{name: stranger, match: {{path_prefix: /stranger/}}, to: stranger}}
+  - name: who
+    match: {{path: /who}}
+    respond: {{status: 200}}
+    headers: {{response: {{set: {{x-who: "%CLIENT_SUBJECT% %CLIENT_FINGERPRINT%"}}}}}}
 upstreams:
   h1: {{endpoints: ["localhost:{port}"], tls: {{ca: {ca}}}}}
   h2: {{endpoints: ["localhost:{port}"], protocol: http2, tls: {{ca: {ca}}}}}
@@ -93,10 +98,14 @@ def test_what_is_refused_is_told(origin: int, tmp_path: Path) -> None:
         mine = ("--cert", pair.cert, "--key", pair.key)
         assert ask(proxy, "/h1/big", *mine) == "200 2"
         assert ask(proxy, "/stranger/", *mine) == "502 2"
+        for version in ("--http1.1", "--http2"):
+            found = ask(proxy, "/who", *mine, version, "-w", "%header{x-who}")
+            assert re.fullmatch(r"CN=edge\\, one,OU=.* [0-9a-f]{64}", found)
         end(proxy.process)
         assert "plain HTTP was sent to a port that speaks TLS" in proxy.err
         assert "the client showed no certificate, but client_auth requires one" in proxy.err
         assert "the certificate of b.example: Hostname mismatch" in proxy.out
+        assert '"subject":"CN=edge' in proxy.out
 
 
 def test_a_certificate_is_swapped_while_it_runs(origin: int, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from appliance.model.exchange import Exchange
 from appliance.model.headers import HeaderEdits, Headers, get_all
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
+from appliance.model.words import edit
 from appliance.net.listen import UNIX_PEER
 
 _CLAIMS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"))
@@ -27,19 +28,18 @@ _OURS = _CLAIMS | _LOOKALIKES | {b"x-request-id"}
 def headers(name: str, request_edits: HeaderEdits, response_edits: HeaderEdits) -> Layer:
     """Give the layer for one route of the proxy called ``name`` (its pseudonym in Via)."""
     via = (b"via", b"1.1 " + name.encode())
-    edit_request = request_edits.apply if request_edits else None
-    edit_response = response_edits.apply if response_edits else None
+    edit_request, edit_response = edit(request_edits), edit(response_edits)
 
     def wrap(inner: Service) -> Service:
         async def serve(exchange: Exchange) -> Response:
             request = exchange.request
             fields = forwarded(exchange, request.headers)
             fields.append(via)
-            request.headers = fields if edit_request is None else edit_request(fields)
+            request.headers = fields if edit_request is None else edit_request(exchange, fields)
             response = await inner(exchange)
             response.headers.append(via)
             if edit_response is not None:
-                response.headers = edit_response(response.headers)
+                response.headers = edit_response(exchange, response.headers)
             return response
 
         return serve

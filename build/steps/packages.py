@@ -10,7 +10,14 @@ from pathlib import Path
 
 from .console import run
 
-PACKAGES = {"nginx": "nginx-light", "curl": "curl", "wrk": "wrk", "h2load": "nghttp2-client"}
+PACKAGES = {
+    "nginx": "nginx-light",
+    "curl": "curl",
+    "wrk": "wrk",
+    "h2load": "nghttp2-client",
+    "nghttpd": "nghttp2-server",
+    "node": "nodejs",
+}
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 APT_TIMEOUT = 300.0  # seconds for one call of apt-get
 APT_OPTIONS = ("-y", "-q", "-o", "DPkg::Lock::Timeout=60")

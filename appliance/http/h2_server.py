@@ -193,7 +193,7 @@ class H2Server(Mux):
         if self._said == 2:
             return  # it was told: what comes after the last stream is not looked at
         limits = self.plan.limits
-        if self.tasks >= limits.max_streams:
+        if self.tasks >= limits.max_streams and self._under_way() >= limits.max_streams:
             raise H2StreamError(id, Code.REFUSED_STREAM, f"more than {limits.max_streams} streams")
         rules = Rules(self.plan.timeouts.body_idle, BODY_TIMEOUT, CUT_SHORT, BAD_CHUNK, BAD_TRAILER)
         stream = Stream(self, id, rules, self.first_window)
@@ -219,6 +219,14 @@ class H2Server(Mux):
         self.tasks += 1
         if self.spawn is not None:
             self.spawn(self._handle, H2Stream(self, stream, request, refusal))
+
+    def _under_way(self) -> int:
+        """Count the tasks but for those whose streams have ended both ways, to which only their turn is due.
+
+        The client may have read the end before the task gets that turn (RFC 9113 section 5.1.2). A task whose
+        client has reset its stream counts until it ends, or resets would buy work without limit.
+        """
+        return self.tasks - sum(stream.remote and stream.local for stream in self.streams.values())
 
     async def _handle(self, answering: H2Stream) -> None:
         try:

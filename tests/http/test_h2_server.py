@@ -165,6 +165,18 @@ async def test_too_many_streams_are_refused_one_by_one(autojump_clock: object) -
         assert proxy.in_flight == 2
 
 
+async def test_a_stream_that_has_ended_takes_no_place(autojump_clock: object) -> None:
+    """What its last DATA lets a client open is served, though the task behind it has not ended yet."""
+    async with running(Origin(sized(bytes(f.FIRST_WINDOW + 10))), limited(max_streams=2)) as proxy:
+        client = await raw(proxy)
+        await client.send(f.window_update(0, 1 << 20), client.head(1), client.head(3))
+        await client.hear()
+        more = [f.window_update(id, 10) for id in (1, 3)]
+        await client.send(*more, client.head(5), client.head(7), client.head(9))
+        await client.hear()
+        assert [client.resets(id) for id in (1, 3, 5, 7, 9)] == [None] * 4 + [Code.REFUSED_STREAM]
+
+
 @pytest.mark.parametrize(
     ("limits", "head", "status"),
     [

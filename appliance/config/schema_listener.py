@@ -85,7 +85,6 @@ LISTENER: Final = Object(
         "proxy_protocol": Key(
             Object({"from": Key(ListOf(Network(), low=1), "Peers that may send the header.", required=True)}),
             "Read the PROXY header, v1 or v2, from these peers.",
-            built=False,
         ),
         "tls": Key(LISTENER_TLS, "Certificates and what goes with them."),
         "limits": Key(

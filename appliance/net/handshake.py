@@ -49,7 +49,14 @@ _CLIENT_WORDS: Final = {
 
 
 class Refused(Exception):
-    """A client's handshake that came to nothing; the text says why, for the log."""
+    """A client's handshake that came to nothing; the text says why, for the log.
+
+    ``silent``: it sent nothing at all, as do checks whether a port is open.
+    """
+
+    def __init__(self, why: str, *, silent: bool = False) -> None:
+        super().__init__(why)
+        self.silent = silent
 
 
 async def handshake_server(inner: Transport, tls: ServerTls, limit: float) -> TlsTransport:
@@ -67,7 +74,7 @@ async def handshake_server(inner: Transport, tls: ServerTls, limit: float) -> Tl
             inner.shut_writing()
         raise Refused(_SERVER_WORDS.get(reason) or plain(error)) from None
     except PeerGone as gone:
-        raise Refused(str(gone)) from None
+        raise Refused(str(gone), silent=not transport.heard) from None
     except Fault as fault:
         raise Refused(
             f"no handshake within {limit:g} s" if fault.reason is HANDSHAKE_TIMEOUT else str(fault)

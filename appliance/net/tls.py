@@ -29,7 +29,7 @@ _MAX_SAID: Final = 16 * 1024  # bytes; some 600 answers to changes of keys, to a
 
 
 class TlsTransport:
-    """A Transport within TLS; made by a handshake."""
+    """A Transport within TLS; made by a handshake. ``heard``: the peer has sent something."""
 
     __slots__ = (
         "_ahead",
@@ -42,6 +42,7 @@ class TlsTransport:
         "_raw",
         "_said",
         "_shut",
+        "heard",
         "inner",
         "keep",
         "lot",
@@ -58,6 +59,7 @@ class TlsTransport:
         self.lot = inner.lot
         self.rx = inner.rx
         self.tx = inner.tx
+        self.heard = False
         self.server_name: str | None = None
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
@@ -334,6 +336,7 @@ class TlsTransport:
             raw = await self.inner.receive()
             if not raw:
                 raise PeerGone("closed in the middle of the handshake")
+            self.heard = True
             self._in.write(raw)
 
 

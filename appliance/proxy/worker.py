@@ -28,6 +28,7 @@ from appliance.net.listen import UNIX_PEER, Socket, accept_forever, unbind
 from appliance.net.memory import Gauge
 from appliance.net.park import TICK, Lot
 from appliance.net.poller import Poller
+from appliance.net.proxy_protocol import receive_header
 from appliance.net.splice import close_pool
 from appliance.net.tls_context import ServerTls, Watched
 from appliance.net.transport import SocketTransport, Transport
@@ -40,6 +41,7 @@ from .ending import Ending
 from .events import log_event
 from .layers.shed import Pressure
 from .snapshot import Snapshot, revive
+from .trust import trusts
 
 _log = logging.getLogger("meshctl")
 _SWEEP = 10  # seconds between sweeps of the rate limits
@@ -80,11 +82,23 @@ class Cap:
     def leave(self, peer: str) -> None:
         """Uncount a connection and let an accept loop that waits go on."""
         self.count -= 1
+        self._forget(peer)
+        self._freed.set()
+        self._freed = trio.Event()
+
+    @contextmanager
+    def counting(self, peer: str) -> Iterator[None]:
+        """Count a connection as that of ``peer``, too: whoever it came through speaks for many."""
+        self.peers[peer] += 1
+        try:
+            yield
+        finally:
+            self._forget(peer)
+
+    def _forget(self, peer: str) -> None:
         self.peers[peer] -= 1
         if not self.peers[peer]:
             del self.peers[peer]
-        self._freed.set()
-        self._freed = trio.Event()
 
 
 class Both:
@@ -124,6 +138,7 @@ class Worker:
         self.servers: set[H1Server | H2Server] = set()
         self._bound = bound
         self._cap = Cap(max_connections)
+        self._caps = {each.name: Cap(each.limits.max_connections) for each in plan.listeners}
         self._ids = Ids()
         self._stop = trio.Event()
         self._empty = trio.Event()
@@ -210,19 +225,23 @@ class Worker:
         with self._accepting:
             async with trio.open_nursery() as nursery:
                 for bound in self._bound:
-                    cap = Cap(bound.plan.limits.max_connections)
+                    cap = self._caps[bound.plan.name]
 
                     def start(sock: Socket, peer: str, bound: Bound = bound, cap: Cap = cap) -> None:
-                        if cap.peers[peer] >= bound.plan.limits.max_per_ip and peer != UNIX_PEER:
+                        if self._is_full(peer, bound.plan) and not _announces(peer, bound.plan):
                             sock.close()
                             return
                         self._cap.enter(peer)
                         cap.enter(peer)
-                        serving.start_soon(self._serve, sock, peer, bound.plan, cap, poller)
+                        serving.start_soon(self._serve, sock, peer, bound.plan, poller)
 
                     nursery.start_soon(accept_forever, bound.sock, Both(self._cap, cap), start)
 
-    async def _serve(self, sock: Socket, peer: str, plan: ListenerPlan, cap: Cap, poller: Poller) -> None:
+    def _is_full(self, peer: str, plan: ListenerPlan) -> bool:
+        """Say whether an address has as many connections as one may have."""
+        return self._caps[plan.name].peers[peer] >= plan.limits.max_per_ip and peer != UNIX_PEER
+
+    async def _serve(self, sock: Socket, peer: str, plan: ListenerPlan, poller: Poller) -> None:
         try:
             transport = SocketTransport(sock, poller)
         except OSError as error:  # the kernel will not watch one more descriptor
@@ -232,19 +251,43 @@ class Worker:
             await self.serve(transport, peer, plan)
         finally:
             self._cap.leave(peer)
-            cap.leave(peer)
+            self._caps[plan.name].leave(peer)
             if self.draining and not self._cap.count:
                 self._empty.set()
 
     async def serve(self, transport: Transport, peer: str, plan: ListenerPlan) -> None:
-        """Serve one connection of a client until it ends; raises nothing but cancellation."""
+        """Serve one connection until it ends; raises nothing but cancellation."""
+        if not _announces(peer, plan):
+            await self._serve_client(transport, peer, plan)
+            return
+        try:
+            client = await receive_header(transport, plan.timeouts.header)
+        except Refused as why:
+            if not why.silent:
+                _log.info("%s: a connection of %s was closed: %s", plan.name, peer, why)
+            transport.close()
+            return
+        except BaseException:
+            transport.close()
+            raise
+        if client is None:
+            await self._serve_client(transport, peer, plan)
+        elif self._is_full(client, plan):
+            transport.close()
+        else:
+            with self._caps[plan.name].counting(client):
+                await self._serve_client(transport, client, plan)
+
+    async def _serve_client(self, transport: Transport, peer: str, plan: ListenerPlan) -> None:
+        """Serve a client whose address is known."""
         connection = Connection(plan, peer, self._current, self._ids, self.ending, self._now)
         tls = self._tls.get(plan.name)
         if tls is not None:
             try:
                 transport = secure = await handshake_server(transport, tls, plan.timeouts.handshake)
             except Refused as why:
-                _log.info("%s: no TLS with %s: %s", plan.name, peer, why)
+                if not why.silent:
+                    _log.info("%s: no TLS with %s: %s", plan.name, peer, why)
                 transport.close()
                 return
             except BaseException:
@@ -317,3 +360,8 @@ class Worker:
             for exchange in [exchange for exchange in self._timed if exchange.due <= now]:
                 self._timed.discard(exchange)
                 exchange.overdue()
+
+
+def _announces(peer: str, plan: ListenerPlan) -> bool:
+    """Say whether a peer begins with a PROXY header."""
+    return bool(plan.proxy_protocol) and trusts(plan.proxy_protocol, peer)

@@ -126,3 +126,27 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         pause.wait(0.1)
+
+
+def test_a_balancer_in_front_says_who_asks(tmp_path: Path) -> None:
+    """The PROXY header stands before TLS, and curl can send one."""
+    pair = certs().pair("server")
+    text = f"""
+meshctl: 1
+name: edge
+listeners:
+  web:
+    bind: "127.0.0.1:0"
+    protocol: https
+    proxy_protocol: {{from: [127.0.0.0/8]}}
+    tls: {{certificates: [{{cert: {pair.cert}, key: {pair.key}}}]}}
+routes:
+  - name: who
+    respond: {{status: 200}}
+    headers: {{response: {{set: {{x-who: "%CLIENT_ADDRESS%"}}}}}}
+"""
+    with meshctl(tmp_path, text) as proxy:
+        said = ("--haproxy-protocol", "--interface", "127.0.0.9", "-w", "%header{x-who}")
+        for version in ("--http1.1", "--http2"):
+            assert ask(proxy, "/", *said, version) == "127.0.0.9"
+        assert not ask(proxy, "/").startswith("200")

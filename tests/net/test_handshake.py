@@ -117,3 +117,14 @@ async def test_an_upstream_without_tls_is_told_apart(autojump_clock: object) -> 
     await far.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     with pytest.raises(Fault, match="does not speak TLS"):
         await handshake_client(near, client(), HOST, 5.0)
+
+
+async def test_whether_it_said_anything(autojump_clock: object) -> None:
+    """A check whether the port is open is told from a handshake that broke off."""
+    for said, silent in ((b"", True), (b"\x16\x03", False)):
+        near, far = pair(Lot(trio.current_time))
+        near.write(said)
+        near.shut_writing()
+        with pytest.raises(Refused, match="closed") as caught:
+            await handshake_server(far, server(), 3.0)
+        assert caught.value.silent is silent

@@ -272,7 +272,7 @@ class H2Call:
         fields = request_fields(request, connection.scheme, connection.host, extra)
         if request.upgrade:
             fields = without_handshake(fields)
-        head = f.heads(stream.id, block(fields), end=whole)
+        head = connection.head_frames(stream.id, block(fields), end=whole)
         if whole or request.upgrade:
             stream.local = whole
             connection.write(head)

@@ -244,6 +244,8 @@ class Mux(Sender):
                 self.peer_streams = value
             elif name == f.FRAME_SIZE:
                 self.frame_size = min(value, f.MAX_FRAME * 4)
+            elif name == f.TABLE_SIZE:
+                self.table(value)
             elif name == f.CONNECT_PROTOCOL:
                 self.peer_connects = bool(value)
             elif name == f.ENABLE_PUSH and value and self.client:

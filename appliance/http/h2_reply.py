@@ -9,7 +9,6 @@ from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, Fault
 from appliance.model.headers import Headers
 from appliance.model.message import Request, Response
 
-from . import h2_frames as f
 from .date import date_value
 from .framing import bodiless
 from .h2_fields import block
@@ -53,7 +52,7 @@ class H2Stream:
         """Pass an interim answer (1xx) on."""
         if self.stream.fault is None:
             fields = block(response_fields(status, headers, []))
-            self.connection.write(f.heads(self.stream.id, fields, end=False))
+            self.connection.write(self.connection.head_frames(self.stream.id, fields, end=False))
 
     async def respond(self, response: Response) -> None:
         """Send the answer; raises Fault when the client or the body's source fails on the way."""
@@ -85,7 +84,7 @@ class H2Stream:
         end = ended and not first and trailers is None
         self.started = True
         fields = block(response_fields(status, headers, extra))
-        head = f.heads(stream.id, fields, end=end)
+        head = self.connection.head_frames(stream.id, fields, end=end)
         if end:
             stream.local = True
             self.connection.write(head)
@@ -108,7 +107,7 @@ class H2Stream:
             raise RuntimeError("a tunnel without its exchange")
         self.started = True
         fields = block(response_fields(200, without_handshake(response.headers), []))
-        self.connection.write(f.heads(stream.id, fields, end=False))
+        self.connection.write(self.connection.head_frames(stream.id, fields, end=False))
         end = StreamEnd(stream, CLIENT_GONE, CLIENT_SLOW, self.connection.plan.timeouts.write)
         self.sent = await join(exchange, end, response.tunnel, self.connection.now)
 

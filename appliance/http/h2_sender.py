@@ -21,6 +21,8 @@ from .h2_floods import Floods
 from .h2_stream import Stream
 
 Spawn = Callable[..., object]
+_TABLE: Final = 4096  # bytes of the table of fields that a peer keeps for us until it says otherwise
+_NO_TABLE: Final = b"\x20"  # RFC 7541 section 6.3: from here on the table has no room
 LOW_WATER: Final = HIGH_WATER // 4  # unsent bytes at which a peer that was behind has caught up
 
 
@@ -38,8 +40,23 @@ class Sender:
         self.stuck: Fault | None = None  # the peer reads no more
         self._limit, self._why = limit, why
         self._queue: dict[Stream, None] = {}
+        self._no_table = b""
         self._draining = False
         self._drained = trio.Event()
+
+    def head_frames(self, id: int, block: bytes, *, end: bool) -> bytes:
+        """Give a field block as frames, which must be the next field block that is written."""
+        if self._no_table:
+            block, self._no_table = self._no_table + block, b""
+        return f.heads(id, block, end=end)
+
+    def table(self, size: int) -> None:
+        """Hear how much of a table the peer keeps: that it is less must be confirmed (RFC 7541 section 4.2).
+
+        Nothing here is ever put into that table, so the confirmation is that it is not used at all.
+        """
+        if size < _TABLE:
+            self._no_table = _NO_TABLE
 
     def push(self, stream: Stream) -> None:
         """Send what a stream has, or as much as may go now."""
@@ -93,7 +110,7 @@ class Sender:
             parts.append(
                 f.pack(f.DATA, f.END_STREAM, stream.id)
                 if trailers is None
-                else f.heads(stream.id, trailers, end=True)
+                else self.head_frames(stream.id, trailers, end=True)
             )
         if parts:
             self.transport.write(b"".join(parts))

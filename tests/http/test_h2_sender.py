@@ -255,3 +255,27 @@ async def test_many_streams_are_spread_evenly(autojump_clock: object) -> None:
             got += [0] * (10 - len(got))
             assert max(got) - min(got) <= FRAME
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"), [([0], True), ([4095], True), ([0, 65_536], True), ([4096], False)]
+)
+async def test_a_smaller_table_is_confirmed_once(
+    sizes: list[int], told: bool, autojump_clock: object
+) -> None:
+    """The next field block begins with a table of no size (RFC 7541 section 4.2), those after it do not."""
+    async with bench() as (mux, client):
+        asked_for = b"".join(f.settings({f.TABLE_SIZE: size})[f.HEAD :] for size in sizes)
+        await client.send(f.pack(f.SETTINGS, 0, 0, asked_for), client.head(1), client.head(3), client.head(5))
+        await client.hear()
+        fields = block([(b":status", b"200")])
+        mux.write(mux.head_frames(1, fields, end=True))
+        mux.made[3].out_head = mux.head_frames(3, fields, end=False)
+        mux.made[3].out_trailers = block([(b"x", b"y")])
+        await send(mux, 3, 10)
+        mux.write(mux.head_frames(5, fields, end=True))
+        await client.hear()
+        first, *others = [frame.data[:1] for frame in client.all(HeadersFrame)]
+        assert (first == b"\x20") is told
+        assert b"\x20" not in others
+        assert len(others) == 3

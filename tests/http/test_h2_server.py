@@ -150,6 +150,17 @@ async def test_a_client_that_answers_pings_is_kept(autojump_clock: object) -> No
         assert not client.over.is_set()
 
 
+async def test_a_client_without_a_table_of_fields(autojump_clock: object) -> None:
+    """A decoder that insists on its smaller table reads every head, those of answers made here too."""
+    async with running(Origin(sized(b"ok"))) as proxy:
+        client = await raw(proxy)
+        await client.send(f.settings({f.TABLE_SIZE: 0}))
+        client._decoder.max_allowed_table_size = 0  # raises at a block that does not begin with it
+        await client.send(client.head(1), client.head(3), client.head(5, request(b"CONNECT")))
+        await client.hear()
+        assert [client.answers[id].status for id in (1, 3, 5)] == [200, 200, 405]
+
+
 async def test_too_many_streams_are_refused_one_by_one(autojump_clock: object) -> None:
     """A stream beyond the limit is refused, so that it may be sent again; the others go on."""
     async with running(Origin(silent()), limited(max_streams=2)) as proxy:

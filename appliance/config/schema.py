@@ -102,7 +102,7 @@ _ROUTE_COMMON: Final[dict[str, Key]] = {
         "Breakers of the route's own; the keys written replace those of the upstream.",
     ),
     "retry": Key(RETRY, "Replaces these keys of the upstream's retry."),
-    "grpc_web": Key(Boolean(), "Translate gRPC-Web to gRPC.", "false", built=False),
+    "grpc_web": Key(Boolean(), "Translate gRPC-Web to gRPC.", "false"),
 }
 
 WEIGHTED: Final = Object(

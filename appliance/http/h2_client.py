@@ -291,8 +291,8 @@ class H2Call:
         """Leave the connection; what is not complete is cancelled."""
         stream = self._stream
         if stream is not None:
-            whole = stream.local and stream.remote
-            stream.close(None if whole else Code.NO_ERROR if stream.remote else Code.CANCEL)
+            silent = (stream.local and stream.remote) or stream.out_head  # complete, or never begun
+            stream.close(None if silent else Code.NO_ERROR if stream.remote else Code.CANCEL)
         self.connection.returned()
 
     # Called by the connection.

@@ -176,10 +176,12 @@ class Exchange:
     ``patient``: the head has no time of its own, since a stream begins when it likes. ``due`` is when all of
     it must be over, ``call_due`` when the client of a gRPC call wants that, ``response_due`` when the head
     must be there, over all tries, once that clock runs. ``tried`` are endpoints of earlier tries, ``fresh``
-    asks for a new connection for the next. ``notes`` are decisions worth a word.
+    asks for a new connection for the next. ``answer_kind`` is the content type that a translated client
+    expects of gRPC answers. ``notes`` are decisions worth a word.
     """
 
     __slots__ = (
+        "answer_kind",
         "attempt",
         "call_due",
         "client",
@@ -239,6 +241,7 @@ class Exchange:
         self.response_due = inf
         self.idle = self.long_idle = 60.0
         self.patient = False
+        self.answer_kind = b""
         self.notes: list[str] | None = None
 
     @property
@@ -246,6 +249,12 @@ class Exchange:
         """Say whether this is a gRPC call."""
         request = self.request
         return request.method == b"POST" and is_call(get(request.headers, b"content-type") or b"")
+
+    def wait_patiently(self) -> None:
+        """Give the head of the answer all the time, and silence that of streams, as for calls."""
+        self.response_limit = inf
+        self.idle = self.long_idle
+        self.patient = True
 
     def note(self, text: str) -> None:
         """Add one decision to what the access log says of this request."""

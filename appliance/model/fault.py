@@ -90,6 +90,7 @@ BAD_FRAMING = _client("bad-framing", 400, "Transfer-Encoding and Content-Length 
 BAD_CODING = _client("bad-coding", 501, "The only Transfer-Encoding understood here is chunked.")
 BAD_CHUNK = _client("bad-chunk", 400, "The chunked body is malformed.")
 BAD_TRAILER = _client("bad-trailer", 400, "The trailer section is malformed.")
+BAD_GRPC_WEB = _client("bad-grpc-web", 400, "The body is not base64, as its content type says.")
 CUT_SHORT = _client("cut-short", 400, "The connection ended before the request was complete.")
 HEAD_TOO_LARGE = _client("head-too-large", 431, "The request head is larger than allowed.")
 TOO_MANY_HEADERS = _client("too-many-headers", 431, "The request has more header lines than allowed.")

@@ -31,7 +31,7 @@ def render(exchange: Exchange, fault: Fault, name: str) -> Response:
     ]
     if reason.status == 405:
         fields.append((b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"))
-    kind = get(exchange.request.headers, b"content-type") or b""
+    kind = exchange.answer_kind or get(exchange.request.headers, b"content-type") or b""
     if kind.startswith(b"application/grpc"):  # gRPC-Web, too
         message = reason.sentence.encode()
         grpc = [(b"grpc-status", b"%d" % reason.grpc), (b"grpc-message", message)]

@@ -6,6 +6,7 @@ Outermost first::
     rate_limit  the proxy's own: a refused request costs no routing
     route       which route; nothing of a route is known above
       rate_limit  the route's own, for whatever the route does
+      grpc_web  translates; all that follows sees gRPC
       deadline  total time, so it encloses everything that takes time
       inject    drills; in the time that the route has
       headers   who forwards for whom; sees the client's host, so it encloses the rewrite
@@ -37,6 +38,7 @@ from appliance.upstream.waiting import sleep
 
 from .layers.balance import balance
 from .layers.deadline import deadline
+from .layers.grpc_web import grpc_web
 from .layers.headers import headers
 from .layers.inject import inject
 from .layers.mirror import Mirror, mirror
@@ -88,7 +90,7 @@ def _route_stack(
         service = inject(row.inject, plan.name, outside.chance, sleep)(service)
     if row.timeouts.request < inf or isinstance(action, Forward):
         service = deadline(row.timeouts.request, timed)(service)
-    return service
+    return grpc_web(service) if row.grpc_web else service
 
 
 def _forward_stack(

@@ -30,7 +30,6 @@ def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
 @pytest.mark.parametrize(
     ("parts", "path"),
     [
-        ({"route": ", grpc_web: true", "upstream": ", protocol: http2"}, "routes.all.grpc_web"),
         ({"rest": "process: {workers: 2}"}, "process.workers"),
         ({"rest": "stats: {rate: 1/s}"}, "stats"),
         ({"rest": "tracing: {sample: 5%}"}, "tracing"),

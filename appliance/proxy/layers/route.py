@@ -7,7 +7,6 @@ a route configures.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from math import inf
 
 from appliance.config.plan import RoutePlan
 from appliance.model.exchange import Exchange
@@ -37,9 +36,7 @@ def route(rows: list[Bound]) -> Service:
             raise Fault(NO_ROUTE)
         exchange.route, exchange.response_limit, exchange.idle, exchange.long_idle, service = found
         if request.method == b"POST" and exchange.grpc:
-            exchange.response_limit = inf
-            exchange.idle = exchange.long_idle
-            exchange.patient = True
+            exchange.wait_patiently()
         return service(exchange)
 
     return choose

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import grpc
@@ -27,7 +30,7 @@ PROFILE = """
 meshctl: 1
 name: edge
 listeners: {{web: {{bind: "127.0.0.1:0", limits: {{max_streams: 2000}}{listener}}}}}
-routes: [{{name: all, to: app}}]
+routes: [{{name: all, to: app, grpc_web: true}}]
 upstreams: {{app: {{protocol: http2, endpoints: ["localhost:{port}"]{upstream}}}}}
 access_log: {{to: stdout}}
 """
@@ -44,6 +47,7 @@ class Service(grpc.GenericRpcHandler):
         self.trouble: list[grpc.StatusCode] = []
         self.cancelled = threading.Event()
         self.calls = 0
+        self.remaining = 0.0
 
     def service(self, details: Any) -> Any:
         """Give what serves a method."""
@@ -61,6 +65,7 @@ class Service(grpc.GenericRpcHandler):
     def unary(self, message: bytes, context: Any) -> bytes:
         """Echo, with the metadata of the call as trailing metadata."""
         self.calls += 1
+        self.remaining = context.time_remaining()
         if self.trouble:
             context.abort(self.trouble.pop(0), "as told")
         context.set_trailing_metadata(
@@ -175,3 +180,44 @@ def test_unavailable_is_tried_again_and_opens_the_breaker(tmp_path: Path) -> Non
         assert codes[-1][1] == "No endpoint can take this request."
         assert len(run.service.trouble) == 45
         assert "grpc-status 14 (5 times)" in run.proxy.err
+
+
+def test_the_time_of_a_call_reaches_its_server(tmp_path: Path) -> None:
+    """And when it is over the client is told, by its own library or by the proxy."""
+    with world(tmp_path) as run:
+        run.unary(b"x", timeout=7)
+        assert 5 < run.service.remaining <= 7
+        stream = run.down(b"forever", timeout=1)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stream)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert run.service.cancelled.wait(10)
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["binary", "text"])
+def test_a_browser_calls_a_service(text: bool, tmp_path: Path) -> None:
+    """What grpc-web sends by HTTP/1.1 reaches the server as gRPC, and its trailers come back as a frame."""
+    kind = "application/grpc-web-text" if text else "application/grpc-web"
+    with world(tmp_path) as run:
+        calls = {"/t/Unary": [b"hi"], "/t/Down": [b"%d:hi" % n for n in range(5)], "/t/None": []}
+        for path, answers in calls.items():
+            body = b64encode(framed(b"hi")) if text else framed(b"hi")
+            web = HTTPConnection("127.0.0.1", run.proxy.port, timeout=10)
+            web.request("POST", path, body, {"content-type": kind, "x-grpc-web": "1"})
+            answer = web.getresponse()
+            assert (answer.status, answer.headers["content-type"]) == (200, kind)
+            raw = answer.read()
+            data = b"".join(b64decode(raw[at : at + 4]) for at in range(0, len(raw), 4)) if text else raw
+            if answers:
+                messages = b"".join(map(framed, answers))
+                assert data[: len(messages)] == messages
+                assert data[len(messages)] == 0x80
+                assert b"grpc-status: 0\r\n" in data[len(messages) :]
+            else:
+                assert answer.headers["grpc-status"] == "12"
+            web.close()
+
+
+def framed(message: bytes) -> bytes:
+    """Give a message as gRPC frames it."""
+    return pack("!BI", 0, len(message)) + message

@@ -16,7 +16,7 @@ from .framing import bodiless
 from .h1_body import chunk
 from .h1_head import write_fields
 from .h1_splice import WORTHWHILE, relay
-from .tunnel import WireEnd, accept_of, join, key_of
+from .tunnel import Tunnel, WireEnd, accept_of, key_of
 
 if TYPE_CHECKING:
     from .h1_server import H1Server
@@ -143,7 +143,8 @@ class H1Stream:
         upgrade = b"connection: upgrade\r\nupgrade: %b\r\n\r\n" % request.upgrade
         transport.write(_status_line(101, b"") + write_fields(headers) + upgrade)
         end = WireEnd(connection.inbox, CLIENT_GONE, CLIENT_SLOW, connection.plan.timeouts.write)
-        self.sent = await join(exchange, end, response.tunnel, transport.lot.now)
+        connection.tunnel = Tunnel(exchange, end, response.tunnel, transport.lot.now)
+        self.sent = await connection.tunnel.run()
 
     def reset(self, fault: Fault) -> None:
         """Give up: the client must see that the answer is not whole.

@@ -34,6 +34,7 @@ from .h1_body import Inbox, Rules, body_of
 from .h1_head import RequestHead, find_end, parse_request
 from .h1_reply import H1Stream
 from .h1_request import to_request
+from .tunnel import Tunnel
 
 Handler = Callable[[H1Stream], Awaitable[None]]
 
@@ -63,6 +64,7 @@ class H1Server:
         "preface",
         "scheme",
         "transport",
+        "tunnel",
     )
 
     def __init__(self, transport: Transport, plan: ListenerPlan, keep_open: Callable[[], bool]) -> None:
@@ -74,6 +76,7 @@ class H1Server:
         self.idle = False
         self.exchange: Exchange | None = None
         self.preface = False
+        self.tunnel: Tunnel | None = None
         self._first = True
         self._turn = 0
         self._served = 0
@@ -102,6 +105,8 @@ class H1Server:
         """Close at once if no request is under way; else the answer says that it is the last."""
         if self.idle and not self.inbox.data:
             self.transport.interrupt(Fault(STOPPING))
+        elif self.tunnel is not None:
+            self.tunnel.leave()
 
     async def _serve_one(self, handler: Handler) -> bool:
         try:

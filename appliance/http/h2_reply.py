@@ -15,7 +15,7 @@ from .h2_fields import block
 from .h2_frames import Code
 from .h2_head import response_fields
 from .h2_stream import Stream
-from .tunnel import StreamEnd, join, without_handshake
+from .tunnel import StreamEnd, Tunnel, without_handshake
 
 if TYPE_CHECKING:
     from .h2_server import H2Server
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 class H2Stream:
     """One request of a connection and the place for its answer (a ServerStream)."""
 
-    __slots__ = ("_exchange", "connection", "failed", "refusal", "request", "sent", "started", "stream")
+    __slots__ = (
+        "_exchange",
+        "connection",
+        "failed",
+        "refusal",
+        "request",
+        "sent",
+        "started",
+        "stream",
+        "tunnel",
+    )
 
     def __init__(self, connection: H2Server, stream: Stream, request: Request, refusal: Fault | None) -> None:
         self.connection = connection
@@ -35,6 +45,7 @@ class H2Stream:
         self.failed: Fault | None = None
         self.sent = 0
         self._exchange: Exchange | None = None
+        self.tunnel: Tunnel | None = None
         stream.owner = self
 
     def watch_hangup(self, exchange: Exchange) -> None:
@@ -109,7 +120,8 @@ class H2Stream:
         fields = block(response_fields(200, without_handshake(response.headers), []))
         self.connection.write(self.connection.head_frames(stream.id, fields, end=False))
         end = StreamEnd(stream, CLIENT_GONE, CLIENT_SLOW, self.connection.plan.timeouts.write)
-        self.sent = await join(exchange, end, response.tunnel, self.connection.now)
+        self.tunnel = Tunnel(exchange, end, response.tunnel, self.connection.now)
+        self.sent = await self.tunnel.run()
 
     def reset(self, fault: Fault) -> None:
         """Give up: the client must see that the answer is not whole."""

@@ -99,6 +99,9 @@ class H2Server(Mux):
 
     def stop(self) -> None:
         """Ask for no more streams, and close when those that there are have ended."""
+        for stream in self.streams.values():
+            if isinstance(stream.owner, H2Stream) and stream.owner.tunnel is not None:
+                stream.owner.tunnel.leave()
         if self.spawn is not None and not self._said:
             self.spawn(self._leave)
 

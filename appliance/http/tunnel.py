@@ -3,7 +3,7 @@
 A tunnel has two ends, each a connection of HTTP/1.1 that has switched or a stream of HTTP/2; which is which
 nobody asks. It is silent when no byte goes either way, so whatever moves pushes the deadline of both ends.
 When one side has nothing more to say the other is told and may go on; the tunnel is over when the upstream
-has ended.
+has ended. When the proxy stops, a WebSocket's client is told by a Close frame, between two of the upstream's.
 
 The handshake of WebSocket differs between the two protocols (RFC 6455 section 4, RFC 8441 section 5): that of
 HTTP/1.1 has a key and its answer, which a proxy in between makes and checks itself.
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from appliance.model.exchange import Exchange
-from appliance.model.fault import TUNNEL_IDLE, Fault, Reason
+from appliance.model.fault import STOPPING, TUNNEL_IDLE, Fault, Reason
 from appliance.model.headers import Headers, get
 from appliance.model.message import Request
 from appliance.net.park import Park
@@ -26,6 +26,7 @@ from appliance.net.transport import HIGH_WATER, PeerGone
 
 from .h1_body import Inbox
 from .h2_stream import Stream
+from .ws_frames import GOING_AWAY, Frames
 
 WEBSOCKET: Final = b"websocket"
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -117,38 +118,83 @@ class StreamEnd:
         await self._stream.send(b"", end=True, limit=self._limit, why=self._slow)
 
 
-async def join(exchange: Exchange, client: End, upstream: End, now: Callable[[], float]) -> int:
-    """Carry bytes both ways until the upstream has ended, and give how many went to the client; raises Fault.
+class Tunnel:
+    """The two ends of one exchange, and what is carried between them."""
 
-    What the client sends is carried by a task of the exchange, which reports and does not raise.
-    """
+    __slots__ = ("_client", "_exchange", "_frames", "_leaving", "_now", "_upstream")
 
-    def moved() -> None:
-        client.park.due = upstream.park.due = now() + exchange.long_idle
+    def __init__(self, exchange: Exchange, client: End, upstream: End, now: Callable[[], float]) -> None:
+        self._exchange = exchange
+        self._client = client
+        self._upstream = upstream
+        self._now = now
+        self._frames = Frames() if exchange.request.upgrade == WEBSOCKET else None
+        self._leaving = False
 
-    async def upwards() -> None:
+    async def run(self) -> int:
+        """Carry bytes both ways until the upstream has ended, and give how many went to the client.
+
+        Raises Fault. What the client sends is carried by a task of the exchange, which reports and does not
+        raise.
+        """
+        if self._exchange.spawner is None:
+            raise RuntimeError("a tunnel needs a task")
+        self._client.park.why = self._upstream.park.why = TUNNEL_IDLE
+        self._moved()
+        self._exchange.spawner.start_soon(self._upwards)
+        return await self._downwards()
+
+    def leave(self) -> None:
+        """Tell a WebSocket's client, as soon as a frame has ended, that it is over (RFC 6455 section 7.4.1).
+
+        Its answer goes on to the upstream, which then ends the tunnel; what comes from there until then is
+        for nobody. Tunnels of other protocols go on.
+        """
+        if self._frames is not None and not self._leaving:
+            self._leaving = True
+            self._upstream.park.interrupt(Fault(STOPPING))
+
+    async def _downwards(self) -> int:
+        source, sink, frames = self._upstream, self._client, self._frames
+        count, parted, woken = 0, False, False
+        while True:
+            if self._leaving and not parted and frames is not None and frames.between:
+                parted = True
+                if not frames.closed:
+                    await sink.send(GOING_AWAY)
+            try:
+                data = await source.receive()
+            except Fault as fault:
+                if not self._leaving or woken or fault.reason is not STOPPING:
+                    raise
+                woken = True
+                continue
+            if not data:
+                break
+            self._moved()
+            if parted:
+                continue
+            if frames is not None:
+                frames.feed(data)
+            count += len(data)
+            await sink.send(data)
+        self._moved()
+        await sink.finish()
+        return count
+
+    async def _upwards(self) -> None:
+        source, sink = self._client, self._upstream
         try:
-            await _carry(client, upstream, moved)
+            while data := await source.receive():
+                self._moved()
+                await sink.send(data)
+            self._moved()
+            await sink.finish()
         except Fault as fault:
-            exchange.fail(fault)
+            self._exchange.fail(fault)
 
-    client.park.why = upstream.park.why = TUNNEL_IDLE
-    moved()
-    if exchange.spawner is None:
-        raise RuntimeError("a tunnel needs a task")
-    exchange.spawner.start_soon(upwards)
-    return await _carry(upstream, client, moved)
-
-
-async def _carry(source: End, sink: End, moved: Callable[[], None]) -> int:
-    count = 0
-    while data := await source.receive():
-        moved()
-        count += len(data)
-        await sink.send(data)
-    moved()
-    await sink.finish()
-    return count
+    def _moved(self) -> None:
+        self._client.park.due = self._upstream.park.due = self._now() + self._exchange.long_idle
 
 
 def new_key() -> bytes:

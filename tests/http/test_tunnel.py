@@ -15,6 +15,7 @@ from h2.settings import SettingCodes
 
 from appliance.config.plan import Plan
 from appliance.config.plan_policy import BreakerPlan
+from appliance.http import h2_frames as f
 from appliance.http.tunnel import accept_of, new_key
 from appliance.net.transport import PeerGone
 from appliance.policy.breaker import State
@@ -124,6 +125,7 @@ class H2Side:
         self.status = 0
         self.got = b""
         self.ended = False
+        self._raw = b""
         self.fields: list[tuple[bytes, bytes]] = []
 
     async def _flush(self) -> None:
@@ -132,7 +134,7 @@ class H2Side:
     async def _hear(self) -> None:
         data = await self.wire.receive()
         assert data
-        for event in self.h2.receive_data(data):
+        for event in self.h2.receive_data(self._without_goaway(data)):
             if isinstance(event, h2.events.ResponseReceived):
                 self.fields = [(bytes(n), bytes(v)) for n, v in event.headers]
                 self.status = int(dict(self.fields)[b":status"])
@@ -142,6 +144,16 @@ class H2Side:
             elif isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)):
                 self.ended = True
         await self._flush()
+
+    def _without_goaway(self, data: bytes) -> bytes:
+        """Leave out what would let the library give up streams that may go on (RFC 9113 section 6.8)."""
+        self._raw += data
+        kept = b""
+        while (frame := f.unpack(self._raw, 0)) is not None:
+            size = f.HEAD + len(frame[3])
+            kept += b"" if frame[0] == f.GOAWAY else self._raw[:size]
+            self._raw = self._raw[size:]
+        return kept
 
     async def open(self) -> int:
         self.h2.initiate_connection()
@@ -369,3 +381,50 @@ def test_keys_are_new_and_answered_as_the_rfc_says() -> None:
     """The example of RFC 6455 section 1.3."""
     assert accept_of(KEY) == ACCEPT
     assert len({new_key() for _ in range(100)}) == 100
+
+
+HALF, REST = b"\x82\x04\x01\x02", b"\x03\x04"  # a frame of four bytes, in two pieces
+
+
+def stop(proxy: Proxy) -> None:
+    """Begin to drain."""
+    for server in proxy.worker.servers:
+        server.stop()
+
+
+@four
+async def test_who_drains_says_so_between_two_frames(down: str, up: str, autojump_clock: object) -> None:
+    """The client's answer still reaches the upstream, whose own words come too late."""
+    async with tunnelled(down, up) as (proxy, side):
+        await side.send(HALF)
+        assert await side.receive(4) == HALF
+        stop(proxy)
+        await side.pause(5)
+        assert side.got == b""
+        await side.send(REST + b"\x81\x01a")
+        assert await side.receive(2 + 3 + 4) == REST + b"\x81\x01A" + b"\x88\x02\x03\xe9"
+        await side.send(b"\x88\x82\0\0\0\0\x03\xe9")
+        await side.finish()
+        assert await side.at_end()
+
+
+@four
+async def test_a_silent_websocket_is_told_at_once(down: str, up: str, autojump_clock: object) -> None:
+    """Once, however often the proxy is told to stop; one that has closed already is told nothing."""
+    async with tunnelled(down, up) as (proxy, side):
+        await side.send(HALF + REST)
+        await side.receive(6)
+        before = trio.current_time()
+        stop(proxy)
+        stop(proxy)
+        assert await side.receive(4) == b"\x88\x02\x03\xe9"
+        assert trio.current_time() == before
+        await side.finish()
+        assert await side.at_end()
+    async with tunnelled(down, up) as (proxy, side):
+        await side.send(b"\x88\x00")
+        assert await side.receive(2) == b"\x88\x00"
+        stop(proxy)
+        await side.pause(1)
+        await side.finish()
+        assert await side.at_end()

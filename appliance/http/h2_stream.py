@@ -107,9 +107,7 @@ class Stream:
     def end(self, trailers: Headers) -> None:
         """Hear that no more will arrive."""
         self.remote = True
-        self.trailers = trailers
-        if not self._pieces:
-            self.ended = True
+        self.trailers = trailers  # ``ended`` is for whoever reads to find: between two reads nothing changes
         self.rx.wake()
 
     def break_off(self, fault: Fault) -> None:

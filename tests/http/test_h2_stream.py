@@ -54,6 +54,18 @@ async def test_the_end_may_come_alone(autojump_clock: object) -> None:
         assert stream.trailers == [(b"x-sum", b"1")]
 
 
+async def test_the_end_is_seen_by_reading_only(autojump_clock: object) -> None:
+    """An end that arrives between two reads shows in the second, so that nobody takes it for written."""
+    async with bench() as (mux, client):
+        await posted(client, data(b"x"))
+        stream = mux.streams[1]
+        assert (stream.read_nowait(), stream.ended) == (b"x", False)
+        await client.send(client.head(1, [(b"x-sum", b"1")]))
+        await client.hear()
+        assert (stream.at_hand(), stream.ended) == (True, False)
+        assert (stream.read_nowait(), stream.ended) == (b"", True)
+
+
 async def test_what_has_not_been_read_is_not_the_end(autojump_clock: object) -> None:
     """The end is seen behind the last piece, not before it."""
     async with bench() as (mux, client):

@@ -110,6 +110,8 @@ class PoliteClient:
         self.silent = False
         self.over = trio.Event()
         self._changed = trio.Event()
+        self._sending = trio.Lock()
+        self._withdrawn: set[int] = set()
         self.h2 = H2Connection(H2Configuration(header_encoding=None, validate_outbound_headers=checks))
         self.h2.local_settings = Settings(client=True, initial_values=settings)
         self.h2.initiate_connection()
@@ -158,10 +160,11 @@ class PoliteClient:
 
     async def flush(self) -> None:
         """Send what h2 has to say; a proxy that has closed meanwhile is no error here."""
-        data = self.h2.data_to_send()
-        if data:
-            with suppress(PeerGone):
-                await self.wire.send(data)
+        async with self._sending:
+            data = self.h2.data_to_send()
+            if data:
+                with suppress(PeerGone):
+                    await self.wire.send(data)
 
     async def ask(
         self, method: bytes = b"GET", path: bytes = b"/", headers: Pairs = (), *, end: bool = True
@@ -176,7 +179,7 @@ class PoliteClient:
     async def data(self, id: int, data: bytes, *, end: bool = False, padding: int | None = None) -> None:
         """Send data as the windows allow; gives up when the proxy has reset the stream or closed."""
         extra = 0 if padding is None else padding + 1
-        while not self.over.is_set() and self.answers[id].reset is None:
+        while self._goes_on(id):
             most = self.h2.max_outbound_frame_size - extra
             room = min(len(data), self.h2.local_flow_control_window(id) - extra, most)
             if room > 0 or (not data and room == 0):
@@ -189,13 +192,19 @@ class PoliteClient:
             else:
                 await self._changed.wait()
 
+    def _goes_on(self, id: int) -> bool:
+        return not self.over.is_set() and self.answers[id].reset is None and id not in self._withdrawn
+
     async def trailers(self, id: int, fields: Pairs) -> None:
-        """End a request with trailers."""
+        """End a request with trailers, if it still goes on."""
+        if not self._goes_on(id):
+            return
         self.h2.send_headers(id, list(fields), end_stream=True)
         await self.flush()
 
     async def reset(self, id: int, code: int = f.Code.CANCEL) -> None:
         """Withdraw a request."""
+        self._withdrawn.add(id)
         self.h2.reset_stream(id, code)
         await self.flush()
 

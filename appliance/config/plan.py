@@ -185,6 +185,7 @@ LOG_FIELDS: Final = (
     "path",
     "protocol",
     "status",
+    "grpc_status",
     "route",
     "upstream",
     "endpoint",

@@ -16,6 +16,7 @@ from typing import TextIO, cast
 
 from appliance.config.plan import AccessLogPlan
 from appliance.model.exchange import Exchange
+from appliance.upstream.breakers import grpc_status
 
 QUEUE = 20_000  # lines
 _FLUSH = 0.1  # seconds between writes
@@ -95,6 +96,7 @@ def facts(exchange: Exchange, now: float, offset: float) -> dict[str, object]:
         "path": _text(exchange.path),
         "protocol": request.version,
         "status": exchange.status,
+        "grpc_status": _grpc_status(exchange) if request.method == b"POST" and exchange.grpc else None,
         "route": exchange.route or None,
         "upstream": exchange.upstream or None,
         "endpoint": None if attempt is None else attempt.endpoint.name,
@@ -106,6 +108,14 @@ def facts(exchange: Exchange, now: float, offset: float) -> dict[str, object]:
         "why": None if fault is None else fault.detail or fault.reason.sentence,
         "notes": None if exchange.notes is None else "; ".join(exchange.notes),
     }
+
+
+def _grpc_status(exchange: Exchange) -> int | None:
+    """Give how a gRPC call ended, None if its answer broke off without saying."""
+    attempt = exchange.attempt
+    if exchange.fault is not None:
+        return exchange.fault.reason.grpc
+    return None if attempt is None or attempt.response is None else grpc_status(attempt.response)
 
 
 def _text(raw: bytes) -> str:
@@ -128,7 +138,10 @@ def _as_json(record: dict[str, object]) -> str:
 
 def _as_text(record: dict[str, object]) -> str:
     r = _stamped(record)
-    line = f"{r['time']} {r['client']} {r['method']} {r['host']}{r['path']} {r['status']} {r['ms']}ms"
+    line = f"{r['time']} {r['client']} {r['method']} {r['host']}{r['path']} {r['status']}"
+    if r["grpc_status"] is not None:
+        line += f" grpc {r['grpc_status']}"
+    line += f" {r['ms']}ms"
     line += f" {r['route'] or '-'} {r['endpoint'] or '-'} {r['id']}"
     if r["fault"]:
         line += f" {r['fault']}: {r['why']}"

@@ -202,6 +202,7 @@ async def test_a_probe_that_uploads_slowly_keeps_nobody_out(autojump_clock: obje
         slow = proxy.connect()
         await slow.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n")
         await slow.send(b"x")
+        await proxy.settle()
         assert (await proxy.connect().get()).status == 503
         seen = []
         for _ in range(4):

@@ -34,10 +34,11 @@ def grpc_web(inner: Service) -> Service:
 
     async def translated(exchange: Exchange, text: bool) -> Response:
         response = await inner(exchange)
-        response.headers = [_renamed(pair, text) for pair in response.headers]
-        if not response.body.ended or response.body.trailers:  # else its status is in the head
-            response.body = Framed(response.body, text)
-        return response
+        body = response.body
+        if not body.ended or body.trailers:  # else its status is in the head
+            body = Framed(body, text)
+        fields = [_renamed(pair, text) for pair in response.headers]
+        return Response(response.status, fields, body)  # another one: the attempt is judged by its own
 
     return serve
 

@@ -132,13 +132,15 @@ async def test_breakers_and_deadlines_see_a_call(autojump_clock: object) -> None
         await trio.sleep_forever()
 
     rules = translating(breaker=BreakerPlan(failure_threshold=2))
-    async with running({ADDRESS: H2Origin(silent, broken, broken)}, rules) as proxy:
+    async with running({ADDRESS: H2Origin(silent, echo, echo, broken, broken)}, rules) as proxy:
         answer = await post(proxy, b"application/grpc-web", MESSAGE, b"grpc-timeout: 2S")
         assert answer.get(b"grpc-status") == b"4"
         assert trio.current_time() <= 2.1
-        for _ in range(2):
+        for _ in range(4):
+            assert proxy.shifts == []
             await post(proxy, b"application/grpc-web", MESSAGE)
         assert [each.shift.new.value for each in proxy.shifts] == ["open"]
+        assert [record["grpc_status"] for record in proxy.journal.records] == [4, 0, 0, 14, 14]
         await proxy.check_idle()
 
 
@@ -156,3 +158,4 @@ async def test_everything_else_passes_as_it_is(autojump_clock: object) -> None:
             b"application/grpc-webby",
             None,
         ]
+        assert [record["grpc_status"] for record in proxy.journal.records] == [0, None, None]

@@ -58,13 +58,13 @@ def test_a_port_in_use_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_what_is_not_built_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One warning with every key and its line; the proxy would start."""
-    path = write(tmp_path, listener=", proxy_protocol: {from: [10.0.0.0/8]}")
-    Path(path).write_text(Path(path).read_text() + "tracing: {sample: 5%}\n")
+    path = write(tmp_path)
+    Path(path).write_text(Path(path).read_text() + "tracing: {sample: 5%}\nprocess: {workers: 2}\n")
     assert run(path, check_only=True) == Exit.OK
     err = capsys.readouterr().err
     assert err.count("does not act on") == 1
     assert "tracing (line" in err
-    assert "listeners.web.proxy_protocol (line" in err
+    assert "process.workers (line" in err
 
 
 def test_checking_only_looks_at_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,10 +111,10 @@ def test_it_opens_probes_and_closes(edge: Meshctl, servers: Servers) -> None:
         assert [client.get("/lone")[0] for _ in range(5)] == [503] * 5
         refused = [client.get("/lone") for _ in range(50)]
         assert all("no-endpoint" in body for _, body, _ in refused)
-        assert servers.asked("/lone") == 5
+        wait_for(lambda: servers.asked("/lone") == 5)
         assert median(took for *_, took in refused) < 0.005
         assert until_asked(client, "/lone", "no-endpoint") == 503  # the first probe, in vain
-        assert servers.asked("/lone") == 6
+        wait_for(lambda: servers.asked("/lone") == 6)  # nginx writes it down after it has answered
         servers.fail(False)
         assert until_asked(client, "/lone", "no-endpoint") == 200
         assert [client.get("/lone")[0] for _ in range(20)] == [200] * 20

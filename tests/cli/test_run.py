@@ -59,12 +59,12 @@ def test_a_port_in_use_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_what_is_not_built_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One warning with every key and its line; the proxy would start."""
     path = write(tmp_path)
-    Path(path).write_text(Path(path).read_text() + "tracing: {sample: 5%}\nprocess: {workers: 2}\n")
+    Path(path).write_text(Path(path).read_text() + "tracing: {sample: 5%}\nstats: {rate: 1/s}\n")
     assert run(path, check_only=True) == Exit.OK
     err = capsys.readouterr().err
     assert err.count("does not act on") == 1
     assert "tracing (line" in err
-    assert "process.workers (line" in err
+    assert "stats (line" in err
 
 
 def test_checking_only_looks_at_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

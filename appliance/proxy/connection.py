@@ -5,7 +5,6 @@ A bug costs one exchange, is logged by the guard, and is told to the client as n
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from itertools import count
@@ -25,7 +24,6 @@ from .reply import render
 from .snapshot import Snapshot
 from .trust import client_of, trusts
 
-_log = logging.getLogger("meshctl")
 _SILENT = (CLIENT_GONE, CLIENT_SLOW)
 
 
@@ -97,10 +95,6 @@ class Connection:
             await guarded(server.serve(self._handle_stream), lambda: "a connection")
         finally:
             server.close()
-        if server.closed_by is not None:
-            _log.warning(
-                "%s: connection of %s closed: %s", self._listener.name, self._peer, server.closed_by.why
-            )
 
     async def _handle_stream(self, stream: ServerStream) -> None:
         """Answer one request of many; raises nothing but cancellation."""

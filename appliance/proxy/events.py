@@ -15,6 +15,7 @@ from appliance.upstream.breakers import BreakerShift, Evidence
 from appliance.upstream.watch import HealthShift, NameShift
 
 from .access_log import PRINTABLE
+from .floods import FloodEvent
 
 _log = logging.getLogger("meshctl")
 _SHOWN = 3  # kinds of requests that are named in a line
@@ -31,6 +32,8 @@ def log_event(event: object) -> None:
         text += "healthy" if event.healthy else f"unhealthy: {event.why}"
     elif isinstance(event, NameShift):
         bad, text = bool(event.why), _name(event)
+    elif isinstance(event, FloodEvent):
+        bad, text = True, _flood(event)
     else:
         raise TypeError(f"{type(event).__name__} has no line")
     _log.log(logging.WARNING if bad else logging.INFO, "%s", text.translate(PRINTABLE))
@@ -44,6 +47,14 @@ def _name(event: NameShift) -> str:
         return f"{what} cannot be resolved: {event.why}; {kept}"
     parts = [f"{word} {', '.join(row)}" for word, row in (("new", event.came), ("gone", event.gone)) if row]
     return f"{what} has {_addresses(event.count)}: {'; '.join(parts) or 'all known already'}"
+
+
+def _flood(event: FloodEvent) -> str:
+    """Give the line for clients that were cut off."""
+    many = "" if event.count == 1 else f"; {event.count} such since the last line"
+    return (
+        f"listener {event.listener}: a connection of {event.peer} was ended: {event.kind}: {event.why}{many}"
+    )
 
 
 def _addresses(count: int, kind: str = "") -> str:

@@ -39,6 +39,7 @@ from .access_log import AccessLog
 from .connection import Connection, Ids
 from .ending import Ending
 from .events import log_event
+from .floods import FloodLedger
 from .layers.shed import Pressure
 from .snapshot import Snapshot, revive
 from .trust import trusts
@@ -156,6 +157,7 @@ class Worker:
         }
         self._tls = {name: ServerTls(each.tls, each.http2) for name, each in secure.items() if each.tls}
         self.ending = Ending(log, self._timed, now)
+        self.floods = FloodLedger(log_event, now)
 
     @property
     def in_flight(self) -> int:
@@ -295,7 +297,7 @@ class Worker:
                 raise
             connection.identity = secure.peer
             if secure.alpn == "h2":
-                await self._serve_h2(connection, H2Server(transport, plan, self._keep_open))
+                await self._serve_h2(connection, H2Server(transport, plan, self._keep_open), peer)
                 return
         first = H1Server(transport, plan, self._keep_open)
         with self._known(first):
@@ -303,11 +305,14 @@ class Worker:
         if first.preface:
             server = H2Server(transport, plan, self._keep_open)
             server.buffered = first.taken()
-            await self._serve_h2(connection, server)
+            await self._serve_h2(connection, server, peer)
 
-    async def _serve_h2(self, connection: Connection, server: H2Server) -> None:
+    async def _serve_h2(self, connection: Connection, server: H2Server, peer: str) -> None:
         with self._known(server):
             await connection.serve_h2(server)
+        error = server.closed_by
+        if error is not None:
+            self.floods.ended(server.plan.name, peer, error.flood, error.why)
 
     @contextmanager
     def _known(self, server: H1Server | H2Server) -> Iterator[None]:

@@ -10,6 +10,7 @@ import trio
 from appliance.config.plan import ListenerLimits, Plan
 from appliance.http import h2_frames as f
 from appliance.http.h2_frames import Code
+from appliance.proxy.floods import BROKEN
 from tests.kit.h2_client import RawClient, polite, raw, request
 from tests.kit.origin import Origin, deaf, silent, sized
 from tests.kit.plans import listener, plan, route, upstream
@@ -263,6 +264,9 @@ async def test_a_flood_ends_its_connection_and_no_other(name: str, autojump_cloc
         await client.hear()
         assert client.over
         assert proxy.open_clients == 1
+        ((kind, count),) = proxy.worker.floods.counts.items()
+        assert (kind[0], count) == ("web", 1)
+        assert kind[1] != BROKEN
         await proxy.check_idle()
 
 

@@ -13,6 +13,7 @@ from appliance.config.plan_policy import BreakerPlan
 from appliance.model.address import Where
 from appliance.policy.breaker import Breaker, Rule, Shift, State, Verdict
 from appliance.proxy.events import log_event, sentence
+from appliance.proxy.floods import FloodEvent
 from appliance.upstream.breakers import BreakerShift, Evidence, Look
 from appliance.upstream.watch import HealthShift, NameShift
 
@@ -317,6 +318,12 @@ def test_a_percent_sign_is_no_format(caplog: pytest.LogCaptureFixture) -> None:
             HealthShift("app", "10.0.0.1:80", False, "status 500\x1b[2J"),
             "WARNING",
             "endpoint app/10.0.0.1:80 is unhealthy: status 500\\x1b[2J",
+        ),
+        (
+            FloodEvent("web", "192.0.2.7", "rapid reset", "too many streams reset", 50),
+            "WARNING",
+            "listener web: a connection of 192.0.2.7 was ended: rapid reset: too many streams reset; "
+            "50 such since the last line",
         ),
         (HealthShift("app", "10.0.0.1:80", True, ""), "INFO", "endpoint app/10.0.0.1:80 is healthy"),
         (

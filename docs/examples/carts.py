@@ -1,38 +1,45 @@
 """A gRPC service and its client, to try profiles/grpc.yaml with; needs grpcio and grpcio-health-checking.
 
-    python carts.py serve 9001               answers calls
-    python carts.py serve 9002 --ill 20      answers UNAVAILABLE for 20 s, though its health check passes
-    python carts.py call                     calls through the proxy, ten times a second, and says each second what came back
+python carts.py serve 9001              answers calls
+python carts.py serve 9002 --ill 20     answers UNAVAILABLE for 20 s, though its health check passes
+python carts.py call                    calls through the proxy ten times a second, and says what came back
 """
+
+from __future__ import annotations
 
 import itertools
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+METHOD = "/shop.v1.Carts/GetCart"
+
 
 class Carts(grpc.GenericRpcHandler):
-    """Serves /shop.v1.Carts/GetCart: bytes in, bytes out."""
+    """Serves one method, with bytes for messages."""
 
-    def __init__(self, port, well_at):
-        self.name = f"cart from {port}".encode()
+    def __init__(self, port: str, well_at: float) -> None:
+        self.cart = f"cart from {port}".encode()
         self.well_at = well_at
 
-    def service(self, details):
-        if details.method == "/shop.v1.Carts/GetCart":
-            return grpc.unary_unary_rpc_method_handler(self.get_cart)
+    def service(self, details: Any) -> Any:
+        """Give what serves a method."""
+        return grpc.unary_unary_rpc_method_handler(self.get_cart) if details.method == METHOD else None
 
-    def get_cart(self, request, context):
+    def get_cart(self, _: bytes, context: grpc.ServicerContext) -> bytes:
+        """Answer, or complain."""
         if time.monotonic() < self.well_at:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the database is away")
-        return self.name
+        return self.cart
 
 
-def serve(port, ill=0.0):
+def serve(port: str, ill: float = 0.0) -> None:
+    """Serve until ctrl-c."""
     server = grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers([Carts(port, time.monotonic() + ill)])
     checks = health.HealthServicer()
@@ -43,11 +50,12 @@ def serve(port, ill=0.0):
     server.wait_for_termination()
 
 
-def call():
+def call() -> None:
+    """Call until ctrl-c, with a line for each second."""
     options = [("grpc.default_authority", "carts.example.com")]
-    get_cart = grpc.insecure_channel("127.0.0.1:8080", options).unary_unary("/shop.v1.Carts/GetCart")
+    get_cart = grpc.insecure_channel("127.0.0.1:8080", options).unary_unary(METHOD)
     for second in itertools.count(1):
-        told = Counter()
+        told: Counter[str] = Counter()
         for _ in range(10):
             try:
                 told[get_cart(b"7", timeout=2).decode()] += 1

@@ -1,6 +1,7 @@
 """What one peer may do too often on an HTTP/2 connection, counted; beyond it the connection ends.
 
     rapid reset      requests that are withdrawn at once (CVE-2023-44487): 200, then 20 a second
+    returned         streams of ours that an upstream resets: each of them once or twice, and 100
     provoked resets  streams that we must reset because the peer broke a rule (CVE-2025-8671): 100
     control          PING, SETTINGS, PRIORITY and others that carry nothing: 200, then 100 a second
     window           WINDOW_UPDATE: ten for each DATA frame that we sent and each stream, and 200
@@ -24,11 +25,12 @@ WINDOWS: Final = (200, 10)  # at first, and for each DATA frame or stream
 class Floods:
     """The counts of one connection."""
 
-    __slots__ = ("_at", "_controls", "_provoked", "_resets", "_windows")
+    __slots__ = ("_at", "_controls", "_provoked", "_resets", "_returned", "_windows")
 
     def __init__(self, now: float) -> None:
         self._at = now
         self._resets = RESETS[0]
+        self._returned = 0
         self._controls = CONTROLS[0]
         self._provoked = PROVOKED
         self._windows = WINDOWS[0]
@@ -39,6 +41,16 @@ class Floods:
         self._resets -= 1
         if self._resets < 0:
             raise _flood("rapid reset", "too many streams reset")
+
+    def returned(self, highest: int) -> None:
+        """Count a stream that we opened, ``highest`` being the last, and that the peer has reset.
+
+        That costs what we spent on it already, so an upstream that does so with every request, such as one
+        whose answer makes the rest of an upload pointless (RFC 9113 section 8.1), does no harm by it.
+        """
+        self._returned += 1
+        if self._returned > highest + PROVOKED:
+            raise _flood("returned streams", "more resets than streams")
 
     def control(self, now: float) -> None:
         """Count a frame that carries nothing."""

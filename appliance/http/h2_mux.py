@@ -223,7 +223,10 @@ class Mux(Sender):
     def _rst(self, flags: int, id: int, payload: bytes) -> None:
         if self.unopened(id):
             raise H2ConnectionError(Code.PROTOCOL_ERROR, f"RST_STREAM on stream {id}, which is idle")
-        self.floods.reset(self.now())
+        if self.client:
+            self.floods.returned(self.last)
+        else:
+            self.floods.reset(self.now())
         stream = self.streams.pop(id, None)
         if stream is not None:
             self._queue.pop(stream, None)

@@ -184,6 +184,26 @@ async def test_a_refused_stream_was_never_sent(method: bytes, autojump_clock: ob
         await proxy.check_idle()
 
 
+async def test_an_upstream_may_reset_every_stream(autojump_clock: object) -> None:
+    """Resets of what we asked for are no flood, however many: the connection and its other calls live on."""
+    late = trio.Event()
+
+    async def wait(call: H2Call) -> None:
+        await late.wait()
+        await answer(b"late")(call)
+
+    origin = H2Origin(wait, *[resets(ErrorCodes.NO_ERROR)] * 300, answer(b"ok"))
+    async with running({ADDRESS: origin}, profile()) as proxy:
+        first = proxy.connect()
+        await first.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await proxy.settle()
+        for _ in range(300):
+            assert (await proxy.connect().get()).status == 502
+        late.set()
+        assert (await first.answer()).body == b"late"
+        assert lines(origin) == 1
+
+
 async def test_another_reset_is_no_refusal(autojump_clock: object) -> None:
     """A POST that was reset may have had its effect: it is not sent again."""
     origin = H2Origin(resets(ErrorCodes.INTERNAL_ERROR), answer(b"ok"))

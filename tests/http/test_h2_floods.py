@@ -110,3 +110,14 @@ def test_each_stream_may_have_its_window_widened() -> None:
         floods.window()
     with pytest.raises(H2ConnectionError):
         floods.window()
+
+
+def test_an_upstream_may_reset_what_was_asked_of_it() -> None:
+    """Each stream of ours, without a clock; more resets than there were streams are a flood."""
+    floods = Floods(0.0)
+    for id in range(1, 20_001, 2):
+        floods.returned(id)
+    allowed, error = until_full(lambda: floods.returned(1))
+    assert (allowed, error.code, error.flood) == (0, Code.ENHANCE_YOUR_CALM, "returned streams")
+    fresh = Floods(0.0)
+    assert until_full(lambda: fresh.returned(1))[0] == 101

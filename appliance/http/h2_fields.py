@@ -1,57 +1,24 @@
-"""Field blocks of HTTP/2: HPACK (RFC 7541), and what a field may look like (RFC 9113 section 8.2).
+"""Fields of HTTP/2: what one may look like (RFC 9113 section 8.2), and writing blocks of them (RFC 7541).
 
-Reading uses the hpack library. Writing needs no table that both sides keep: every field is a literal, or
-stands in the static table, so that its bytes never change and are remembered. What is secret is marked
-never to be indexed by anyone further on.
+Writing needs no table that both sides keep: every field is a literal, or stands in the static table, so that
+its bytes never change and are remembered. What is secret is marked never to be indexed by anyone further on.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, cast
-
-from hpack import Decoder, HPACKError
-from hpack.exceptions import OversizedHeaderListError
-from hpack.table import HeaderTable
+from typing import Final
 
 from appliance.model.headers import Headers
 
-from .h2_frames import Code, H2ConnectionError
+from .h2_hpack import STATIC
 
-_SLACK: Final = 4  # a list up to this many times too long is still read, so that it can be answered
-_TABLE: Final = 4096
-_STATIC: Final = {name: index for index, (name, _) in reversed(list(enumerate(HeaderTable.STATIC_TABLE, 1)))}
-_WHOLE: Final = {pair: index for index, pair in enumerate(HeaderTable.STATIC_TABLE, 1) if pair[1]}
+_STATIC: Final = {name: index for index, (name, _) in reversed(list(enumerate(STATIC, 1)))}
+_WHOLE: Final = {pair: index for index, pair in enumerate(STATIC, 1) if pair[1]}
 _SECRET: Final = frozenset((b"authorization", b"cookie", b"set-cookie", b"proxy-authorization"))
-_MANY_SIZES = re.compile(rb"(?:[\x20-\x3e]|\x3f[\x80-\xff]{0,4}[\x00-\x7f]){9}")
 _NAME = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]++")
 _VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
-
-
-class Reader:
-    """The decoder of one connection. ``limit`` is bytes of a field list as RFC 9113 counts them."""
-
-    __slots__ = ("_decoder", "limit")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._decoder = Decoder(max_header_list_size=limit * _SLACK)
-        self._decoder.max_allowed_table_size = _TABLE
-
-    def read(self, block: bytes) -> Headers:
-        """Give the fields of a block, valid or not; raises H2ConnectionError: the tables are out of step."""
-        if _MANY_SIZES.match(block):  # two are all that RFC 7541 section 4.2 asks for, and none is work
-            raise H2ConnectionError(Code.COMPRESSION_ERROR, "HPACK: the table's size changed over and over")
-        try:
-            return cast(Headers, self._decoder.decode(block, raw=True))
-        except OversizedHeaderListError:
-            why = f"a field list of more than {self.limit * _SLACK} bytes"
-            raise H2ConnectionError(Code.ENHANCE_YOUR_CALM, why, "header list") from None
-        except (HPACKError, IndexError, ValueError) as error:
-            raise H2ConnectionError(
-                Code.COMPRESSION_ERROR, f"HPACK: {error or type(error).__name__}"
-            ) from None
 
 
 def list_size(fields: Headers) -> int:

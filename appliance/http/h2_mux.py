@@ -19,8 +19,8 @@ from appliance.model.headers import Headers
 from appliance.net.transport import Transport
 
 from . import h2_frames as f
-from .h2_fields import Reader
 from .h2_frames import Code, H2ConnectionError, H2StreamError
+from .h2_hpack import Reader
 from .h2_sender import LOW_WATER, Sender
 from .h2_stream import Stream
 

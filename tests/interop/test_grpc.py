@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -46,6 +47,8 @@ class Service(grpc.GenericRpcHandler):
     def __init__(self) -> None:
         self.trouble: list[grpc.StatusCode] = []
         self.cancelled = threading.Event()
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
         self.calls = 0
         self.remaining = 0.0
 
@@ -53,6 +56,7 @@ class Service(grpc.GenericRpcHandler):
         """Give what serves a method."""
         makers = {
             "/t/Unary": (grpc.unary_unary_rpc_method_handler, self.unary),
+            "/t/Slow": (grpc.unary_unary_rpc_method_handler, self.slow),
             "/t/Down": (grpc.unary_stream_rpc_method_handler, self.down),
             "/t/Up": (grpc.stream_unary_rpc_method_handler, self.up),
             "/t/Both": (grpc.stream_stream_rpc_method_handler, self.both),
@@ -71,6 +75,12 @@ class Service(grpc.GenericRpcHandler):
         context.set_trailing_metadata(
             tuple(p for p in context.invocation_metadata() if p[0] in ("x-a", "x-b-bin"))
         )
+        return message
+
+    def slow(self, message: bytes, _: Any) -> bytes:
+        """Echo when the test lets it."""
+        self.begun.set()
+        assert self.go_on.wait(10)
         return message
 
     def down(self, message: bytes, context: Any) -> Iterator[bytes]:
@@ -98,6 +108,7 @@ class World:
         self.service = service
         self.proxy = proxy
         self.unary = channel.unary_unary("/t/Unary", same, same)
+        self.slow = channel.unary_unary("/t/Slow", same, same)
         self.none = channel.unary_unary("/t/None", same, same)
         self.down = channel.unary_stream("/t/Down", same, same)
         self.up = channel.stream_unary("/t/Up", same, same)
@@ -192,6 +203,29 @@ def test_the_time_of_a_call_reaches_its_server(tmp_path: Path) -> None:
             list(stream)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert run.service.cancelled.wait(10)
+
+
+def test_a_call_under_way_survives_a_stop(tmp_path: Path) -> None:
+    """A proxy that is told to stop lets it end, and then leaves without having cut anything off."""
+    with world(tmp_path) as run:
+        call = run.slow.future(b"patience", timeout=15)
+        assert run.service.begun.wait(10)
+        run.proxy.process.terminate()
+        until_refused(run.proxy.port)
+        run.service.go_on.set()
+        assert call.result() == b"patience"
+        assert run.proxy.process.wait(15) == 0
+
+
+def until_refused(port: int) -> None:
+    """Wait until nobody listens there any more."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        except ConnectionRefusedError:
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it still listens")
 
 
 @pytest.mark.parametrize("text", [False, True], ids=["binary", "text"])

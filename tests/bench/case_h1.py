@@ -5,95 +5,28 @@ import json
 import select
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from loads import Load, curl, probe, wrk
+from loads import curl, probe, wrk
 from origin import BIG_PATH, BIG_SIZE, SMALL, Origin
 from peers import Job, Peer
-from procs import Child, Fleet, StartError, cpu_seconds, free_ports, raise_fd_limit, rss_bytes
+from procs import Fleet, cpu_seconds, raise_fd_limit, rss_bytes
+from rivals import DIRECT, REFERENCE, Rival, in_turn, of, per_request, say, start, weigh, without
 from tables import Round, against, middle, table
 
+PARTS = ("small", "one", "bodies", "idle")
+PEERS = ("nginx", "haproxy", "envoy", "caddy", "traefik")
+ROUNDS, SECONDS = 5, 3
+TOOLS = ("wrk", "curl")
 CONNECTIONS = 32
 BIG_CONNECTIONS = 4
 BIG_COUNT = 100  # bodies a round: 1 GB
-REFERENCE = "envoy"
-DIRECT = "direct"
 FD_SPARE = 300
 SETTLE = 2.0
-ROUTES_WITHIN = 5.0
 IDLE_READY_WITHIN = 240
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """A started proxy (or the origin itself) and why it could not start, if so."""
-
-    name: str
-    port: int
-    child: Child | None
-    failed: str = ""
-
-
-def say(text: str) -> None:
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def start(fleet: Fleet, peer: Peer, origin: Origin, clients: int) -> Rival:
-    """Start one proxy in a directory of its own; a failure becomes its remark in the table."""
-    path = peer.path()
-    if path is None:
-        return Rival(peer.name, 0, None, f"{peer.program} is not installed")
-    directory = Path(tempfile.mkdtemp(prefix=f"{peer.name}-", dir=fleet.directory))
-    port = free_ports(1)[0]
-    command = peer.configure(path, Job(port, origin.port, clients, directory))
-    try:
-        child = fleet.start(directory.name, command.argv, port, command.environment)
-    except StartError as error:
-        return Rival(peer.name, 0, None, str(error))
-    deadline = time.monotonic() + ROUTES_WITHIN
-    while probe(port, "/", SMALL)[0] and time.monotonic() < deadline:
-        time.sleep(0.05)  # Traefik listens before it has read its routes; what stays wrong is found later
-    return Rival(peer.name, port, child)
-
-
-def weigh(rival: Rival, origin: Origin, load: Callable[[], Load]) -> Round:
-    """Run one load on one proxy; return the round with the CPU its tree spent meanwhile."""
-    if rival.child is None:
-        return {"peer": rival.name, "wrong": rival.failed}
-    accepted, before = origin.accepted(), cpu_seconds(rival.child.pid)
-    done = load()
-    cpu, opened = cpu_seconds(rival.child.pid) - before, origin.accepted() - accepted
-    found: Round = {"peer": rival.name, "wrong": done.wrong, "cpu": cpu, "answers": done.answers}
-    found |= {
-        "seconds": done.seconds,
-        "bytes": done.bytes,
-        "p50": done.p50,
-        "p99": done.p99,
-        "opened": opened,
-    }
-    if rival.child.popen.poll() is not None:
-        found["wrong"] = f"ended: {rival.child.log_tail()}"
-    elif rival.name != DIRECT and opened > CONNECTIONS * 2:
-        found["note"] = f"opened {opened} upstream connections for {done.answers} requests"
-    return found
-
-
-def in_turn(
-    rivals: list[Rival], options: argparse.Namespace, title: str, one: Callable[[Rival], Round]
-) -> list[Round]:
-    """Give every rival a turn in every round, so that a slow minute of the machine meets them all."""
-    rounds = []
-    for number in range(options.rounds):
-        for rival in rivals:
-            found = one(rival) | {"part": title, "round": number}
-            rounds.append(found)
-            say(f"{title} round {number + 1} {rival.name}: {found['wrong'] or 'done'}")
-    return rounds
 
 
 def small(rivals: list[Rival], origin: Origin, options: argparse.Namespace, connections: int) -> list[Round]:
@@ -104,12 +37,8 @@ def small(rivals: list[Rival], origin: Origin, options: argparse.Namespace, conn
     def one(rival: Rival) -> Round:
         wrong, size = probe(rival.port, "/", SMALL) if rival.child else (rival.failed, 0)
         if wrong:
-            return {"peer": rival.name, "wrong": wrong}
-        found = weigh(rival, origin, lambda: wrk(rival.port, connections, seconds, size))
-        if not found["wrong"]:
-            found["cpu_us"] = found["cpu"] / found["answers"] * 1e6
-            found["rate"] = found["answers"] / found["seconds"]
-        return found
+            return without(rival, wrong)
+        return per_request(weigh(rival, origin, lambda: wrk(rival.port, connections, seconds, size)))
 
     for rival in rivals:  # a warm-up, so that no first round pays for first times
         if rival.child and not probe(rival.port, "/", SMALL)[0]:
@@ -124,7 +53,7 @@ def bodies(rivals: list[Rival], origin: Origin, options: argparse.Namespace) -> 
     def one(rival: Rival) -> Round:
         wrong, _ = probe(rival.port, BIG_PATH, origin.big) if rival.child else (rival.failed, 0)
         if wrong:
-            return {"peer": rival.name, "wrong": wrong}
+            return without(rival, wrong)
         url = f"http://127.0.0.1:{rival.port}{BIG_PATH}"
         began = time.monotonic()
         found = weigh(rival, origin, lambda: curl(url, count, BIG_CONNECTIONS, BIG_SIZE))
@@ -136,9 +65,15 @@ def bodies(rivals: list[Rival], origin: Origin, options: argparse.Namespace) -> 
     return in_turn(rivals, options, "bodies", one)
 
 
+def begin(fleet: Fleet, peer: Peer, origin: Origin, clients: int) -> Rival:
+    """Start one proxy before the origin; it is ready when it returns the small answer."""
+    job = Job(0, origin.port, clients, fleet.directory)
+    return start(fleet, peer, job, lambda port: probe(port, "/", SMALL)[0])
+
+
 def idle(fleet: Fleet, origin: Origin, peer: Peer, count: int) -> Round:
     """Start a fresh proxy, give it idle clients, return its RSS for each and its CPU while they sit."""
-    rival = start(fleet, peer, origin, count)
+    rival = begin(fleet, peer, origin, count)
     wrong = rival.failed or probe(rival.port, "/", SMALL)[0]
     found: Round = {"part": "idle", "round": 0, "peer": peer.name, "wrong": wrong}
     if rival.child is None:
@@ -204,10 +139,7 @@ def run(peers: list[Peer], options: argparse.Namespace, directory: Path) -> tupl
         origin = Origin(fleet, count)
         rivals = [Rival(DIRECT, origin.port, origin.child)]
         if options.parts & {"small", "one", "bodies"}:
-            rivals += [start(fleet, peer, origin, CONNECTIONS) for peer in peers]
-        for rival in rivals:
-            if rival.failed:
-                say(f"{rival.name}: {rival.failed}")
+            rivals += [begin(fleet, peer, origin, CONNECTIONS) for peer in peers]
         alone: list[Round] = []
         if "one" in options.parts:
             alone = small(rivals, origin, options, 1)
@@ -233,10 +165,6 @@ def run(peers: list[Peer], options: argparse.Namespace, directory: Path) -> tupl
             text.append(idle_table(names, found, count, limit))
             rounds += found
     return rounds, text
-
-
-def of(rounds: list[Round], name: str) -> list[Round]:
-    return [one for one in rounds if one["peer"] == name]
 
 
 def small_table(names: list[str], rounds: list[Round]) -> str:

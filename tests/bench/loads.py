@@ -8,6 +8,7 @@ import json
 import socket
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def wrk(port: int, connections: int, seconds: float, answer_size: int) -> Load:
     )
 
 
-def curl(url: str, count: int, connections: int, body_size: int) -> Load:
+def curl(url: str, count: int, connections: int, body_size: int, extra: Sequence[str] = ()) -> Load:
     """Fetch one URL `count` times from one curl process over `connections` kept-alive connections.
 
     curl reads 100 KiB at a time and needs a quarter second of CPU per GB; wrk reads 8 KiB at a time, needs
@@ -112,7 +113,7 @@ def curl(url: str, count: int, connections: int, body_size: int) -> Load:
         "120",
     ]
     command += ["-o", "/dev/null", "-w", "%{http_code} %{size_download} %{num_connects} %{time_total}\\n"]
-    command += [f"{url}?[1-{count}]"]
+    command += [*extra, f"{url}?[1-{count}]"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     except subprocess.TimeoutExpired:

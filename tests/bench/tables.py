@@ -54,10 +54,17 @@ def against(
 
 def remark(rounds: Sequence[Round]) -> str:
     """Say which rounds do not count and why, then anything worth a word about those that do."""
+    if all(one.get("absent") for one in rounds):
+        return words_of(f"not measured: {rounds[0]['wrong']}")
     bad = [one for one in rounds if one["wrong"]]
     words = [f"INVALID {len(bad)} of {len(rounds)} rounds: {bad[0]['wrong']}"] if bad else []
     words += dict.fromkeys(str(one["note"]) for one in rounds if one.get("note") and not one["wrong"])
-    return "; ".join(words).replace("|", "/").replace("\n", " ")
+    return words_of("; ".join(words))
+
+
+def words_of(text: str) -> str:
+    """Return a text that stays within one cell."""
+    return text.replace("|", "/").replace("\n", " ")
 
 
 def table(names: Iterable[str], rounds: Sequence[Round], columns: Sequence[Column]) -> str:

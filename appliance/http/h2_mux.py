@@ -24,7 +24,8 @@ from .h2_hpack import Reader
 from .h2_sender import LOW_WATER, Sender
 from .h2_stream import Stream
 
-TURN: Final = 64  # frames that are taken before others have their turn
+TURN: Final = 64  # frames, or as much work as they are, that are taken before others have their turn
+_OPENING: Final = 7  # frames that a stream's beginning counts for: a task will run for it
 MAX_CONTINUATIONS: Final = 64
 MAX_REPLIES: Final = 64 * 1024  # bytes of answers to control frames that the peer may leave unread
 MAX_UNSENT: Final = 256 * 1024  # bytes of any kind: heads wait for no window, and nobody else bounds them
@@ -50,6 +51,7 @@ class Mux(Sender):
         self.peer_connects = False
         self.settled = trio.Event()  # the peer's first settings are there
         self.woken = 0
+        self._work = 0  # done since others had their turn, in frames
         self._full = f.FIRST_WINDOW * max_streams
         self._room = self._full
         self._credit = 0
@@ -96,19 +98,22 @@ class Mux(Sender):
         """Take bytes that have arrived; raises H2ConnectionError."""
         buffer = self._buffer + data if self._buffer else data
         block = self._block
-        at = count = 0
+        at = 0
         while (frame := f.unpack(buffer, at)) is not None:
             at += f.HEAD + len(frame[3])
             try:
                 self._frame(*frame)
             except H2StreamError as error:
                 self._break(error)
-            count += 1
-            if count % TURN == 0:
+            self._work += 1
+            if self._work >= TURN:
+                self._work = 0
                 await trio.lowlevel.checkpoint()
         self._buffer = buffer[at:] if at else buffer
         if at and (self._block is None or self._block is not block):
             self.advanced = True
+        if not self.transport.rx.ready:  # what comes next has to be waited for, so others have their turn
+            self._work = 0
         woken, self.woken = self.woken, 0
         if woken >= _CROWD:
             await self.transport.together()
@@ -131,6 +136,7 @@ class Mux(Sender):
             raise H2ConnectionError(Code.PROTOCOL_ERROR, "a frame in the middle of a field block")
         if kind > f.CONTINUATION:
             self.floods.control(self.now())
+            self._work += len(payload) >> 8
             if kind == f.PRIORITY_UPDATE and not self.client:
                 if id or len(payload) < 4:
                     raise H2ConnectionError(Code.PROTOCOL_ERROR, "a malformed PRIORITY_UPDATE")
@@ -193,9 +199,11 @@ class Mux(Sender):
 
     def _fields(self, id: int, block: bytes, end: bool) -> None:
         fields = self._reader.read(block)
+        self._work += len(fields) >> 3
         self.woken += 1
         stream = self.streams.get(id)
         if stream is None and self.unopened(id):
+            self._work += _OPENING
             self.opened(id, fields, end)
         elif stream is None or stream.remote:
             self._stray(id, stream)
@@ -239,10 +247,11 @@ class Mux(Sender):
                 raise H2ConnectionError(Code.FRAME_SIZE_ERROR, "a SETTINGS acknowledgement with content")
             return
         self.floods.control(self.now())
+        self._work += len(payload) >> 8
+        window = self.first_window
         for name, value in f.read_settings(payload):
             if name == f.WINDOW:
-                self._resize(value - self.first_window)
-                self.first_window = value
+                window = value  # of several the last counts, and streams are gone through once
             elif name == f.MAX_STREAMS:
                 self.peer_streams = value
             elif name == f.FRAME_SIZE:
@@ -253,11 +262,15 @@ class Mux(Sender):
                 self.peer_connects = bool(value)
             elif name == f.ENABLE_PUSH and value and self.client:
                 raise H2ConnectionError(Code.PROTOCOL_ERROR, "a server that asks for pushes")
+        if window != self.first_window:
+            self._resize(window - self.first_window)
+            self.first_window = window
         self.settled.set()
         self.reply(f.pack(f.SETTINGS, f.ACK, 0))
         self.pump()
 
     def _resize(self, change: int) -> None:
+        self._work += len(self.streams) >> 1
         for stream in list(self.streams.values()):
             stream.window += change
             if stream.window > f.MAX_WINDOW:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import trio
 from hyperframe.frame import PingFrame, RstStreamFrame, WindowUpdateFrame
@@ -194,22 +196,59 @@ async def test_the_last_of_a_setting_counts(autojump_clock: object) -> None:
         assert client.acks == 1
 
 
-async def test_others_have_their_turn(autojump_clock: object) -> None:
-    """A piece full of frames is taken 64 at a time, and other tasks run in between."""
+FILES = [
+    ("DATA", lambda client, n: data(1), 64),
+    ("streams", lambda client, n: client.head(2 * n + 3), 8),
+    ("heads of 600 fields", lambda client, n: f.heads(2 * n + 3, b"\x90" * 600, end=True), 1),
+    ("long SETTINGS", lambda client, n: f.pack(f.SETTINGS, 0, 0, f.settings({99: 9})[9:] * 2700), 1),
+    ("windows of streams", lambda client, n: f.settings({f.WINDOW: n}), 2),
+    ("PRIORITY_UPDATE", lambda client, n: f.pack(f.PRIORITY_UPDATE, 0, 0, bytes(16_000)), 2),
+]
+
+
+@pytest.mark.parametrize(("make", "most"), [row[1:] for row in FILES], ids=[row[0] for row in FILES])
+async def test_others_have_their_turn(
+    make: Callable[[RawClient, int], bytes],
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: object,
+) -> None:
+    """Of what comes in one piece 64 frames are taken at a time, fewer if they are work, then others run."""
     async with bench() as (mux, client):
-        turns = 0
+        await client.send(post(client), *[client.head(id, end=False) for id in range(1001, 1161, 2)])
+        await client.hear()
+        mux.last = 1
+        taken, frame, at_once = 0, mux._frame, []
 
-        async def count() -> None:
-            nonlocal turns
-            while len(mux.made) < 320:
-                turns += 1
-                await trio.lowlevel.checkpoint()
+        def count(*parts: object) -> None:
+            nonlocal taken
+            taken += 1
+            frame(*parts)
 
-        frames = b"".join(client.head(id) for id in range(1, 640, 2))
-        async with trio.open_nursery() as nursery:
-            await client.send(frames)
-            nursery.start_soon(count)
-        assert turns >= 4
+        async def let_run() -> None:
+            nonlocal taken
+            at_once.append(taken)
+            taken = 0
+
+        mux._frame, mux._work = count, 0
+        monkeypatch.setattr(trio.lowlevel, "checkpoint", let_run)
+        await mux.take(b"".join(make(client, n) for n in range(130)))
+        monkeypatch.undo()
+        assert at_once[: 130 // most] == [most] * (130 // most)
+
+
+async def test_turns_are_counted_over_pieces(autojump_clock: object) -> None:
+    """Frames that are read piece by piece, without a wait between them, are no way around the turns."""
+    async with bench() as (mux, client):
+        await client.send(post(client))
+        await client.hear()
+        mux.transport.rx.ready, mux._work = True, 0
+        for _ in range(63):
+            await mux.take(data(1))
+        assert mux._work == 63
+        mux.transport.rx.ready = False
+        await mux.take(data(1, end=True))
+        assert mux._work == 0
 
 
 async def test_an_endless_block_is_cut(autojump_clock: object) -> None:

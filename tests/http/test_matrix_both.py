@@ -217,3 +217,27 @@ async def test_both_directions_move_at_once(down: str, autojump_clock: object) -
         assert got.body == b"".join(b"piece %d" % n for n in range(5))
         assert got.trailers == [*TRAILERS, (b"x-echo", b"1")]
         await proxy.check_idle()
+
+
+@both
+async def test_who_answers_early_may_reset_what_he_does_not_read(down: str, autojump_clock: object) -> None:
+    """The reset calls off the upload and nothing else: a slow reader still gets the answer to its end."""
+    body = LARGE[:60_000]
+
+    async def refuse(call: H2Call) -> None:
+        call.reads = False
+        await call.head(413)
+        await call.data(body)
+        await call.end(TRAILERS)
+        await call.cancel(Code.NO_ERROR)
+
+    origin = H2Origin(refuse, answer(b"again"))
+    async with running({ORIGIN: origin}, patient()) as proxy:
+        client = await side(proxy, down, back=500)
+        ask = await client.ask(b"POST", b"/", OPEN)
+        proxy.nursery.start_soon(ask.piece, LARGE)
+        await proxy.settle()
+        got = await ask.answer()
+        assert (got.status, got.body, got.trailers, got.whole) == (413, body, TRAILERS, True)
+        await check_goes_on(proxy, client, origin)
+        assert proxy.journal.faults == [None, None]

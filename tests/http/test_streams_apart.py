@@ -31,7 +31,7 @@ from tests.http.sides import (
     send,
     side,
 )
-from tests.kit.h2_client import polite
+from tests.kit.h2_client import polite, raw
 from tests.kit.h2_origin import H2Call, H2Origin, Handler, answer, resets, silent
 from tests.kit.plans import ORIGIN
 from tests.kit.proxy import running
@@ -247,6 +247,42 @@ async def test_a_client_that_leaves_cancels_one_stream(
             assert proxy.open_clients == 0
             client = await side(proxy, down)
         await check_goes_on(proxy, client, origin)
+
+
+@both
+async def test_what_leavers_left_unread_is_given_back(down: str, autojump_clock: object) -> None:
+    """Any number of clients may leave in the middle: the connection's window is not used up by them."""
+    origin = H2Origin(answer(LARGE))
+    async with running({ORIGIN: origin}, patient()) as proxy:
+        client = await side(proxy, down)
+        for _ in range(120):
+            ask = await client.ask(b"GET")
+            await proxy.settle()
+            if isinstance(ask, NewAsk):
+                await ask.withdraw()
+            else:
+                ask.leave("close")
+        await proxy.check_idle()
+        assert (await exchange(proxy, client, b"GET")).body == LARGE
+        assert len(origin.wires) == 1
+
+
+async def test_what_has_been_given_up_is_not_sent_later(autojump_clock: object) -> None:
+    """An answer that waits for the connection's window is not sent on behind the reset of its stream."""
+    origin = H2Origin(answer(LARGE))
+    async with running({ORIGIN: origin}, patient(write=10.0)) as proxy:
+        client = await raw(proxy, {f.WINDOW: 1 << 20})
+        await client.send(client.head(1))
+        await client.hear()
+        assert len(client.answers[1].body) == f.FIRST_WINDOW
+        await trio.sleep(10.1)
+        await client.hear()
+        assert client.resets(1) == Code.CANCEL
+        await client.send(f.window_update(0, 1 << 20))
+        await client.hear()
+        assert len(client.answers[1].body) == f.FIRST_WINDOW
+        assert await client.alive()
+        await proxy.check_idle()
 
 
 @pytest.mark.parametrize("capacity", [1, 100, 5000])

@@ -16,7 +16,7 @@ import trio
 
 from appliance.model.fault import Fault, Reason
 from appliance.model.headers import Headers
-from appliance.net.transport import Transport
+from appliance.net.transport import PeerGone, Transport
 
 from . import h2_frames as f
 from .h2_frames import Code, H2ConnectionError, H2StreamError
@@ -29,9 +29,7 @@ _OPENING: Final = 7  # frames that a stream's beginning counts for: a task will 
 MAX_CONTINUATIONS: Final = 64
 MAX_REPLIES: Final = 64 * 1024  # bytes of answers to control frames that the peer may leave unread
 MAX_UNSENT: Final = 256 * 1024  # bytes of any kind: heads wait for no window, and nobody else bounds them
-_FORGOTTEN: Final = (
-    128  # streams that were reset here, of which frames may still come; or all that there may be
-)
+_FORGOTTEN: Final = 128  # streams that were reset here, of which frames may still come; or all there may be
 _CROWD: Final = 3  # tasks woken at once from which on their writes go out together
 
 
@@ -109,6 +107,8 @@ class Mux(Sender):
             if self._work >= TURN:
                 self._work = 0
                 await trio.lowlevel.checkpoint()
+                if self.transport.broken and not self.client:
+                    raise PeerGone("left before it was answered")  # and nobody wants the rest answered
         self._buffer = buffer[at:] if at else buffer
         if at and (self._block is None or self._block is not block):
             self.advanced = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 import trio
@@ -12,6 +13,7 @@ from appliance.http import h2_frames as f
 from appliance.http.h2_frames import Code, H2ConnectionError
 from appliance.http.h2_mux import MAX_REPLIES, MAX_UNSENT
 from appliance.model.fault import CLIENT_GONE, CLIENT_SLOW, Fault
+from appliance.net.transport import PeerGone
 from tests.kit.h2_client import Bench, RawClient, bench, request
 
 
@@ -249,6 +251,20 @@ async def test_turns_are_counted_over_pieces(autojump_clock: object) -> None:
         mux.transport.rx.ready = False
         await mux.take(data(1, end=True))
         assert mux._work == 0
+
+
+async def test_whoever_has_left_is_not_read_to_the_end(autojump_clock: object) -> None:
+    """When writing fails nobody hears answers, so of what a client sent before no more than a turn is taken.
+
+    An upstream is read on: it may have answered before it left.
+    """
+    for client_side, most in ((False, 8), (True, 100)):
+        async with bench() as (mux, client):
+            mux.client, mux.unopened = client_side, lambda id: id > mux.last
+            mux._work, mux.transport.broken = 0, True
+            with pytest.raises(PeerGone) if not client_side else nullcontext():
+                await mux.take(b"".join(client.head(id) for id in range(1, 201, 2)))
+            assert len(mux.made) == most
 
 
 async def test_an_endless_block_is_cut(autojump_clock: object) -> None:

@@ -61,6 +61,7 @@ class H2Client(Mux):
         self.idle_since = self.now()
         self.closing = False
         self.served = False
+        self.lost = ""
         self._leases = 0
         self._ping_after = ping
         self._pinged = False
@@ -69,7 +70,9 @@ class H2Client(Mux):
     @property
     def has_room(self) -> bool:
         """Say whether another call may begin."""
-        return not self.closing and self._leases < self.peer_streams and self.last < f.MAX_STREAM - 2
+        if self.closing or not self.settled.is_set():
+            return False
+        return self._leases < self.peer_streams and self.last < f.MAX_STREAM - 2
 
     def lease(self) -> H2Call:
         """Give a call on this connection."""
@@ -104,6 +107,8 @@ class H2Client(Mux):
             why = fault.detail or fault.reason.id
         finally:
             self.closing = True
+            self.lost = why
+            self.settled.set()  # whoever waits for that need not wait any longer
             self._lost(why)
             self.transport.uncork()
             self.transport.close()

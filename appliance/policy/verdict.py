@@ -2,7 +2,7 @@
 
 Only what the endpoint itself did counts. A client that left, a limit of ours and an answer that
 blames the request (4xx) say nothing. Being asked to slow down (429, RESOURCE_EXHAUSTED) is an answer of
-its own: the endpoint is alive, and has too much to do.
+its own: the endpoint is alive, and has too much to do; so is a stream that it refused unseen.
 
 gRPC tells in `grpc-status`, at the end: of the fifteen errors some are the caller's business, and a
 stream that ends without any status has failed, whatever its head said.
@@ -93,4 +93,6 @@ def of_fault(fault: Fault, failures: Outcomes) -> Verdict:
     """Judge what went wrong instead of an answer, or in the middle of one."""
     if fault.reason.side is not Side.UPSTREAM:
         return Verdict.NEUTRAL
-    return Verdict.FAIL if WORDS.get(fault.reason, "reset") in failures.words else Verdict.NEUTRAL
+    if WORDS.get(fault.reason, "reset") not in failures.words:
+        return Verdict.NEUTRAL
+    return Verdict.OVERLOAD if fault.reason is UPSTREAM_REFUSED else Verdict.FAIL

@@ -130,7 +130,7 @@ class Endpoint:
             return await self.shared.open(attempt, partial(self._dial, self.address, limit), limit)
         opened = await self._dial(self.address, limit)
         if self._speaks.protocol == "auto" and getattr(opened, "alpn", None) == "h2":
-            return self._share().take(attempt, opened)
+            return await self._share().take(attempt, opened, limit)
         connection = H1Client(opened, self.host, self._timeouts.per_try, self)
         attempt.connection = connection
         return connection

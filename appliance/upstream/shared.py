@@ -1,7 +1,8 @@
 """HTTP/2 connections of one endpoint, each shared by as many requests as the peer allows.
 
 A request joins the first connection with room. Only when there is none is another opened, by the request that
-finds none; those that come meanwhile wait for that one instead of opening theirs, and share its failure.
+finds none; those that come meanwhile wait for that one instead of opening theirs, and share its failure. It is
+open when the peer's settings are there: they say how many requests it takes, and that it speaks HTTP/2 at all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import trio
 
 from appliance.http.h2_client import H2Call, H2Client
 from appliance.model.exchange import Attempt
-from appliance.model.fault import CONNECT_TIMEOUT, UPSTREAM_FULL, Fault
+from appliance.model.fault import CONNECT_TIMEOUT, UPSTREAM_BAD, UPSTREAM_FULL, Fault
 from appliance.net.transport import Transport
 
 
@@ -61,7 +62,7 @@ class Shared:
         """Give the attempt a call within ``limit`` seconds, on a connection that is opened now."""
         opening = self._opening
         if opening is None:
-            return self._lease(attempt, await self._open(dial))
+            return self._lease(attempt, await self._open(dial, limit))
         with trio.move_on_after(limit):
             await opening.done.wait()
         if opening.fault is not None:
@@ -74,27 +75,34 @@ class Shared:
             raise Fault(CONNECT_TIMEOUT, f"no connection within {limit:g} s")
         return await self.open(attempt, dial, limit)
 
-    async def _open(self, dial: Callable[[], Awaitable[Transport]]) -> H2Client:
+    async def _open(self, dial: Callable[[], Awaitable[Transport]], limit: float) -> H2Client:
         if self.full:
             raise Fault(UPSTREAM_FULL, f"{self._most} connections, all of them full")
         opening = self._opening = _Opening()
         try:
-            transport = await dial()
+            return await self._settled(self._adopt(await dial()), limit)
         except Fault as fault:
             opening.fault = fault
             raise
-        else:
-            return self.adopt(transport)
         finally:
             self._opening = None
             opening.done.set()
 
-    def adopt(self, transport: Transport) -> H2Client:
-        """Take a connection that turned out to speak HTTP/2."""
+    def _adopt(self, transport: Transport) -> H2Client:
         connection = self._make(transport)
         connection.spawn = self._spawn
         self.connections.append(connection)
         self._spawn(self._run, connection)
+        return connection
+
+    async def _settled(self, connection: H2Client, limit: float) -> H2Client:
+        """Wait until the peer has said what it allows; raises Fault if it does not."""
+        with trio.move_on_after(limit):
+            await connection.settled.wait()
+        if connection.closing or not connection.settled.is_set():
+            why = connection.lost or f"no settings within {limit:g} s"
+            connection.close()
+            raise Fault(UPSTREAM_BAD, f"the upstream does not begin as HTTP/2 does: {why}")
         return connection
 
     async def _run(self, connection: H2Client) -> None:
@@ -103,9 +111,9 @@ class Shared:
         finally:
             self.connections.remove(connection)
 
-    def take(self, attempt: Attempt, transport: Transport) -> H2Call:
+    async def take(self, attempt: Attempt, transport: Transport, limit: float) -> H2Call:
         """Give the attempt a call on a connection that was opened before its protocol was known."""
-        return self._lease(attempt, self.adopt(transport))
+        return self._lease(attempt, await self._settled(self._adopt(transport), limit))
 
     def _lease(self, attempt: Attempt, connection: H2Client) -> H2Call:
         attempt.reused = False

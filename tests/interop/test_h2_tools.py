@@ -227,6 +227,8 @@ ODD = {
     "narrow windows": (("-w10", "-W16"), ()),
     "no length": (("--no-content-length",), ()),
     "no table": (("-c0", "--encoder-header-table-size=0"), ()),
+    "ten streams": (("-m10",), ()),
+    "one stream": (("-m1",), ()),
     "an early answer": (("--early-response",), ("-d", "mid")),
 }
 

@@ -54,15 +54,6 @@ def request(method: bytes = b"GET", path: bytes = b"/", headers: Pairs = ()) -> 
     return [*pseudo, *headers]
 
 
-async def receive(wire: Wire) -> bytes:
-    """Take bytes from a wire, and let the far end send what it has kept, as a socket would."""
-    data = await wire.receive()
-    far = wire.peer
-    if far._kept and not far.tx.occupied:
-        del far._kept[: far._push(far._kept)]
-    return data
-
-
 @dataclass
 class Answer:
     """What has come on one stream; ``reset`` is the code if the proxy reset it."""
@@ -121,7 +112,7 @@ class PoliteClient:
         """Read until the connection ends."""
         await self.flush()
         try:
-            while data := await receive(self.wire):
+            while data := await self.wire.receive():
                 for event in self.h2.receive_data(data):
                     self._hear(event)
                 if not self.silent:
@@ -283,7 +274,7 @@ class RawClient:
         await trio.testing.wait_all_tasks_blocked()
         while not self.over and self.wire.incoming.readable:
             try:
-                data = await receive(self.wire)
+                data = await self.wire.receive()
             except PeerGone:
                 data = b""
             if not data:

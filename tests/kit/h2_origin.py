@@ -123,7 +123,7 @@ class H2Origin:
         self.lines: list[H2Line] = []
         self.wires: list[Wire] = []
         self.refuses: Reason | None = None
-        self.connect_time = 0.0
+        self.connect_time = self.greets_after = 0.0
         self.reads = True
         self.capacity = 256 * 1024
         self.cuts: Callable[[], object] = lambda: None
@@ -143,6 +143,8 @@ class H2Origin:
         self.lines.append(line)
         async with trio.open_nursery() as nursery:
             try:
+                if self.greets_after:
+                    await trio.sleep(self.greets_after)
                 await line.flush()
                 while data := await wire.receive():
                     for event in line.h2.receive_data(data):

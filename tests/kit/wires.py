@@ -122,7 +122,10 @@ class Wire:
         data = bytes(flow.data[:size])
         del flow.data[:size]
         self.taken += len(data)
-        self.peer.tx.wake()
+        far = self.peer
+        if far._kept and not far.tx.occupied:  # a socket sends what it has kept, whoever waits or not
+            del far._kept[: far._push(far._kept)]
+        far.tx.wake()
         return data
 
     def write(self, data: bytes) -> None:

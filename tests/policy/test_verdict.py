@@ -6,7 +6,7 @@ import pytest
 
 from appliance.config.plan_policy import BreakerPlan, Outcomes
 from appliance.model import fault
-from appliance.model.fault import Fault, Reason, Side
+from appliance.model.fault import UPSTREAM_REFUSED, Fault, Reason, Side
 from appliance.policy.breaker import Verdict
 from appliance.policy.verdict import WORDS, of_fault, of_grpc, of_status
 
@@ -53,7 +53,10 @@ def test_grpc_statuses(codes: tuple[int | None, ...], verdict: Verdict) -> None:
 def test_only_faults_of_the_upstream_count(reason: Reason) -> None:
     """Every row of the table: the client's and our own say nothing."""
     verdict = of_fault(Fault(reason), FAILURES)
-    assert verdict is (FAIL if reason.side is Side.UPSTREAM else NEUTRAL)
+    if reason is UPSTREAM_REFUSED:  # it has too much to do, and has looked at nothing
+        assert verdict is OVERLOAD
+    else:
+        assert verdict is (FAIL if reason.side is Side.UPSTREAM else NEUTRAL)
     assert (reason in WORDS) == (reason.side is Side.UPSTREAM)
 
 
@@ -62,4 +65,5 @@ def test_a_profile_may_leave_faults_out(word: str) -> None:
     """By their words."""
     failures = Outcomes(words=frozenset({"connect", "reset", "timeout"} - {word}))
     for reason, told in WORDS.items():
-        assert of_fault(Fault(reason), failures) is (NEUTRAL if told == word else FAIL)
+        bad = OVERLOAD if reason is UPSTREAM_REFUSED else FAIL
+        assert of_fault(Fault(reason), failures) is (NEUTRAL if told == word else bad)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 import trio
 import trio.lowlevel
+from h2.settings import SettingCodes
 
 from appliance.http.h2_client import H2Client
 from appliance.model.exchange import Attempt
-from appliance.model.fault import CONNECT_FAILED, Fault
+from appliance.model.fault import CONNECT_FAILED, UPSTREAM_BAD, Fault
 from appliance.net.park import Lot
 from appliance.net.transport import Transport
 from appliance.upstream.shared import Shared
 from tests.kit.h2_origin import H2Origin
-from tests.kit.wires import pair
+from tests.kit.wires import Wire, pair
 
 
 class World:
@@ -197,3 +199,44 @@ async def test_closing_lets_calls_finish(world: World, autojump_clock: object) -
     attempt.connection.release()
     await trio.testing.wait_all_tasks_blocked()
     assert world.shared.connections == []
+
+
+async def test_a_connection_is_open_when_its_settings_are_there(world: World, autojump_clock: object) -> None:
+    """A crowd that comes before them waits, and then no connection gets more than its peer takes."""
+    world.shared = Shared(world.make, world.nursery.start_soon, 20)
+    world.origin.settings = {SettingCodes.MAX_CONCURRENT_STREAMS: 3}
+    world.origin.greets_after = 0.2
+    got: list[Attempt] = []
+
+    async def ask() -> None:
+        got.append(await world.get())
+
+    async with trio.open_nursery() as asking:
+        for _ in range(30):
+            asking.start_soon(ask)
+    assert Counter(id(each.connection.connection) for each in got).most_common(1)[0][1] == 3
+    assert world.dialled == 10
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not begin as HTTP/2 does"),
+        (b"", "no settings within 5 s"),
+    ],
+)
+async def test_who_speaks_no_http2_is_told_apart(
+    said: bytes, why: str, world: World, autojump_clock: object
+) -> None:
+    """Before anything of a request is sent, so that any may go elsewhere."""
+
+    async def serve(wire: Wire) -> None:
+        await wire.send(said)
+        await trio.sleep_forever()
+
+    world.origin.serve = serve
+    with pytest.raises(Fault, match=why) as caught:
+        await world.get()
+    assert caught.value.reason is UPSTREAM_BAD
+    assert not world.shared.connections or world.shared.connections[0].closing
+    assert trio.current_time() <= 5

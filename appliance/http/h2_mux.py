@@ -25,12 +25,11 @@ from .h2_sender import LOW_WATER, Sender
 from .h2_stream import Stream
 
 TURN: Final = 64  # frames, or as much work as they are, that are taken before others have their turn
-_OPENING: Final = 7  # frames that a stream's beginning counts for: a task will run for it
 MAX_CONTINUATIONS: Final = 64
 MAX_REPLIES: Final = 64 * 1024  # bytes of answers to control frames that the peer may leave unread
 MAX_UNSENT: Final = 256 * 1024  # bytes of any kind: heads wait for no window, and nobody else bounds them
 _FORGOTTEN: Final = 128  # streams that were reset here, of which frames may still come; or all there may be
-_CROWD: Final = 3  # tasks woken at once from which on their writes go out together
+CROWD: Final = 3  # tasks woken at once from which on their writes go out together
 
 
 class Mux(Sender):
@@ -106,7 +105,7 @@ class Mux(Sender):
             self._work += 1
             if self._work >= TURN:
                 self._work = 0
-                await trio.lowlevel.checkpoint()
+                await self._let_run()
                 if self.transport.broken and not self.client:
                     raise PeerGone("left before it was answered")  # and nobody wants the rest answered
         self._buffer = buffer[at:] if at else buffer
@@ -115,7 +114,7 @@ class Mux(Sender):
         if not self.transport.rx.ready:  # what comes next has to be waited for, so others have their turn
             self._work = 0
         woken, self.woken = self.woken, 0
-        if woken >= _CROWD:
+        if woken >= CROWD:
             await self.transport.together()
         while (unsent := self.transport.unsent) > LOW_WATER and (
             self._replies > MAX_REPLIES or unsent > MAX_UNSENT
@@ -124,6 +123,9 @@ class Mux(Sender):
             await self._drained.wait()
             if self.stuck is not None:
                 raise self.stuck
+
+    async def _let_run(self) -> None:
+        await trio.lowlevel.checkpoint()
 
     @property
     def partial(self) -> bool:
@@ -199,17 +201,16 @@ class Mux(Sender):
 
     def _fields(self, id: int, block: bytes, end: bool) -> None:
         fields = self._reader.read(block)
-        self._work += len(fields) >> 3
-        self.woken += 1
+        self._work += 1 + (len(fields) >> 3)
         stream = self.streams.get(id)
         if stream is None and self.unopened(id):
-            self._work += _OPENING
             self.opened(id, fields, end)
         elif stream is None or stream.remote:
             self._stray(id, stream)
         else:
             if end and stream.left:
                 raise H2StreamError(id, Code.PROTOCOL_ERROR, "less DATA than Content-Length says")
+            self.woken += 1
             self.heard(stream, fields, end)
 
     def unopened(self, id: int) -> bool:

@@ -38,7 +38,7 @@ from .h1_body import Rules
 from .h2_fields import list_size
 from .h2_frames import Code, H2ConnectionError, H2StreamError, code_name
 from .h2_head import to_request, to_trailers
-from .h2_mux import Mux
+from .h2_mux import CROWD, Mux
 from .h2_priority import Priority, read_priority
 from .h2_reply import H2Stream
 from .h2_stream import Stream
@@ -47,6 +47,7 @@ Handler = Callable[[H2Stream], Awaitable[None]]
 
 _NOTICE: Final = 1.0  # seconds between the two GOAWAYs, for requests that are on their way
 _PING: Final = b"meshctl\0"
+_AT_ONCE: Final = 8  # requests whose tasks begin before others have their turn
 
 
 class H2Server(Mux):
@@ -65,6 +66,7 @@ class H2Server(Mux):
         self._said = 0  # how many GOAWAYs were sent
         self._left = False  # the client has sent one
         self._pinged = False
+        self._new: dict[H2Stream, None] = {}  # for which no task runs yet
         self._priorities: dict[int, Priority] = {}
 
     @property
@@ -82,15 +84,17 @@ class H2Server(Mux):
             except H2ConnectionError as error:
                 self.closed_by = error
                 self._say_goaway(error.code, error.why)
-                self._gone()
+                await self._gone()
                 await self._linger()
             except PeerGone:
-                self._gone()
+                await self._gone()
             except Fault as fault:
                 if self._said < 2:  # a client must know which requests it may send again elsewhere
                     self._say_goaway(Code.NO_ERROR, fault.reason.id)
-                self._gone()
+                await self._gone()
             finally:
+                for answering in self._new:  # none goes without a record
+                    nursery.start_soon(self._handle, answering)
                 nursery.cancel_scope.cancel()
 
     def close(self) -> None:
@@ -187,6 +191,34 @@ class H2Server(Mux):
 
     # Streams.
 
+    async def take(self, data: bytes) -> None:
+        """Take bytes that have arrived, then begin what they ask for; raises H2ConnectionError.
+
+        Most requests are whole by then, with their bodies, and so cost less.
+        """
+        await super().take(data)
+        if self._new:
+            crowd = len(self._new) >= CROWD
+            await self._begin(list(self._new))
+            if crowd:
+                await self.transport.together()
+
+    async def _let_run(self) -> None:
+        """Let others have their turn, among them requests of which no more will come."""
+        await self._begin([each for each in self._new if each.stream.remote or each.stream.fault is not None])
+        await super()._let_run()
+
+    async def _begin(self, ready: list[H2Stream]) -> None:
+        """Run tasks for requests, a few at a time so that others have their turn."""
+        work = 0
+        for answering in ready:
+            if work >= _AT_ONCE:
+                work = 0
+                await trio.lowlevel.checkpoint()
+            work += 1 if answering.stream.remote else 2
+            if self._new.pop(answering, 0) is None and self.spawn is not None:
+                self.spawn(self._handle, answering)
+
     def opened(self, id: int, fields: Headers, end: bool) -> None:
         """Begin a request."""
         if id % 2 == 0:
@@ -220,8 +252,7 @@ class H2Server(Mux):
         self._prioritise(stream, request)
         self.streams[id] = stream
         self.tasks += 1
-        if self.spawn is not None:
-            self.spawn(self._handle, H2Stream(self, stream, request, refusal))
+        self._new[H2Stream(self, stream, request, refusal)] = None
 
     def _under_way(self) -> int:
         """Count the tasks but for those whose streams have ended both ways, to which only their turn is due.
@@ -291,11 +322,12 @@ class H2Server(Mux):
         if isinstance(stream.owner, H2Stream):
             stream.owner.gone(text)
 
-    def _gone(self) -> None:
+    async def _gone(self) -> None:
         """The connection is no more: every exchange hears that its client has left."""
         streams, self.streams = list(self.streams.values()), {}
         for stream in streams:
             self._end_stream(stream, "the connection ended")
+        await self._begin(list(self._new))
 
     async def _linger(self) -> None:
         """Half-close and read on for a little, so that the client reads why (RFC 9112 section 9.6)."""

@@ -198,9 +198,9 @@ async def test_the_last_of_a_setting_counts(autojump_clock: object) -> None:
         assert client.acks == 1
 
 
-FILES = [
+PIECES = [
     ("DATA", lambda client, n: data(1), 64),
-    ("streams", lambda client, n: client.head(2 * n + 3), 8),
+    ("streams", lambda client, n: client.head(2 * n + 3), 32),
     ("heads of 600 fields", lambda client, n: f.heads(2 * n + 3, b"\x90" * 600, end=True), 1),
     ("long SETTINGS", lambda client, n: f.pack(f.SETTINGS, 0, 0, f.settings({99: 9})[9:] * 2700), 1),
     ("windows of streams", lambda client, n: f.settings({f.WINDOW: n}), 2),
@@ -208,7 +208,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "most"), [row[1:] for row in FILES], ids=[row[0] for row in FILES])
+@pytest.mark.parametrize(("make", "most"), [row[1:] for row in PIECES], ids=[row[0] for row in PIECES])
 async def test_others_have_their_turn(
     make: Callable[[RawClient, int], bytes],
     most: int,
@@ -258,7 +258,7 @@ async def test_whoever_has_left_is_not_read_to_the_end(autojump_clock: object) -
 
     An upstream is read on: it may have answered before it left.
     """
-    for client_side, most in ((False, 8), (True, 100)):
+    for client_side, most in ((False, 32), (True, 100)):
         async with bench() as (mux, client):
             mux.client, mux.unopened = client_side, lambda id: id > mux.last
             mux._work, mux.transport.broken = 0, True

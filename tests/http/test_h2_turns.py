@@ -39,15 +39,16 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Serving]:
-    """Give a connection that has begun."""
+async def serving(*, begun: bool = True) -> AsyncIterator[Serving]:
+    """Give a connection, which has begun to read or not."""
     lot = Lot(trio.current_time)
     near, far = pair(lot)
     with trio.fail_after(900):
         async with trio.open_nursery() as nursery:
             server = H2Server(far, listener(), lambda: True)
             serving = Serving(server, RawClient(near))
-            nursery.start_soon(server.serve, serving.note)
+            if begun:
+                nursery.start_soon(server.serve, serving.note)
             yield serving
             nursery.cancel_scope.cancel()
 
@@ -103,7 +104,7 @@ async def test_withdrawn_requests_make_room_for_others(autojump_clock: object) -
     """Twice as many as there may be, each withdrawn at once, come in one piece: none is refused."""
     async with running(Origin(silent())) as proxy:
         client = await raw(proxy)
-        pairs = [client.head(id) + f.reset(id, Code.CANCEL) for id in range(1, 361, 2)]
+        pairs = [post(client, id) + f.reset(id, Code.CANCEL) for id in range(1, 361, 2)]
         await client.send(b"".join(pairs))
         assert await client.alive()
         assert not client.answers
@@ -119,3 +120,18 @@ async def test_each_request_has_a_record(autojump_clock: object) -> None:
         assert [code for _, code in client.goaways] == [Code.PROTOCOL_ERROR]
         await proxy.check_idle()
         assert proxy.journal.faults == ["client-gone"] * len(IDS)
+
+
+async def test_each_request_has_a_record_when_all_is_cancelled(autojump_clock: object) -> None:
+    """Whoever ends the connection's task between two requests of one piece loses none of them."""
+    async with serving(begun=False) as one:
+        with trio.CancelScope() as scope:
+
+            async def note(stream: H2Stream) -> None:
+                one.whole.append(stream.request.body.at_hand())
+                scope.cancel()
+
+            heads = [one.client.head(id) for id in IDS[:20]]
+            one.server.buffered = b"".join((f.PREFACE, f.settings({}), *heads))
+            await one.server.serve(note)
+        assert one.whole == [True] * 20

@@ -142,12 +142,15 @@ def p99(times: list[float]) -> float:
 
 
 def serve(port: int, over: threading.Event, served: Served) -> None:
-    """Ask by turns in both protocols until it is over."""
+    """Ask by turns in both protocols until it is over, or one fails."""
     clients = ((H1(port), served.h1), (H2(port), served.h2))
-    while not over.wait(PAUSE):
+    while not over.wait(PAUSE) and not served.failed:
         for client, times in clients:
             began = time.perf_counter()
-            served.failed += not client.ask()
+            try:
+                served.failed += not client.ask()
+            except OSError:
+                served.failed += 1
             times.append(time.perf_counter() - began)
     for client, _ in clients:
         client.close()

@@ -6,6 +6,7 @@ the second ends at once. SIGHUP changes nothing.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -69,6 +70,7 @@ def run(profile: str, *, check_only: bool = False) -> int:
     _say_drills(plan)
     print(_start_line(plan, bound), file=sys.stderr, flush=True)
     try:
+        _quieten_collector()
         trio.run(_serve, worker, clock=MonotonicClock())
     finally:
         if log is not None:
@@ -140,6 +142,16 @@ def _start_line(plan: Plan, bound: list[Bound]) -> str:
         f"meshctl {__version__} {plan.name} ({plan.file} {plan.digest}, {counts}) "
         f"listening: {'  '.join(places)}"
     )
+
+
+def _quieten_collector() -> None:
+    """Let the collector of cycles look at what is there now no more, and at what is new less often.
+
+    Hardly anything of a request is a cycle, and looking for some every few hundred objects is 5 % of the CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 async def _serve(worker: Worker) -> None:

@@ -7,6 +7,7 @@ be tried again. A GOAWAY ends only what it names: the streams below it are finis
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Final
@@ -36,6 +37,7 @@ from .h1_body import Rules, is_events
 from .h2_fields import block
 from .h2_frames import Code, H2ConnectionError, H2StreamError, code_name
 from .h2_head import request_fields, to_response, to_trailers
+from .h2_hpack import Section
 from .h2_mux import Mux
 from .h2_stream import Stream
 from .tunnel import StreamEnd, without_handshake
@@ -162,16 +164,16 @@ class H2Client(Mux):
         self.streams[self.last] = stream
         return stream
 
-    def opened(self, id: int, fields: Headers, end: bool) -> None:
+    def opened(self, id: int, section: Section, end: bool) -> None:
         """Refuse: an upstream opens no streams."""
         raise H2ConnectionError(Code.PROTOCOL_ERROR, f"HEADERS on stream {id}, which nobody asked for")
 
-    def heard(self, stream: Stream, fields: Headers, end: bool) -> None:
+    def heard(self, stream: Stream, section: Section, end: bool) -> None:
         """Take a head, interim or final, or trailers."""
         call = stream.owner
         if isinstance(call, H2Call):
             try:
-                call.hear(stream, fields, end)
+                call.hear(stream, section, end)
             except Fault as fault:
                 raise H2StreamError(stream.id, Code.PROTOCOL_ERROR, fault.detail) from None
 
@@ -209,6 +211,22 @@ class H2Client(Mux):
         streams, self.streams = list(self.streams.values()), {}
         for stream in streams:
             stream.break_off(self._cut(stream, why))
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownHead:
+    """What a field section has answered to a method, with or without a body behind it."""
+
+    method: bytes
+    end: bool
+    head: tuple[int, Headers, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownTrailers:
+    """The trailers that a field section is."""
+
+    trailers: Headers
 
 
 class H2Call:
@@ -302,15 +320,15 @@ class H2Call:
 
     # Called by the connection.
 
-    def hear(self, stream: Stream, fields: Headers, end: bool) -> None:
+    def hear(self, stream: Stream, section: Section, end: bool) -> None:
         """Take a head or trailers; raises Fault."""
         self.heard_any = True
         if self._head is not None:
             if not end:
                 raise Fault(UPSTREAM_BAD, "trailers that do not end the stream")
-            stream.end(to_trailers(fields, UPSTREAM_BAD))
+            stream.end(_trailers(section))
             return
-        head = to_response(fields, self._method, whole=end)
+        head = _head(section, self._method, end)
         if head[0] < 200:
             if end or len(self._interim) >= _MAX_INTERIM:
                 raise Fault(UPSTREAM_BAD, "an interim answer that ends its stream, or too many of them")
@@ -385,3 +403,22 @@ class H2Call:
         status, headers = self._interim.pop(0)
         attempt.begun = True
         await exchange.stream.inform(status, headers)
+
+
+def _head(section: Section, method: bytes, end: bool) -> tuple[int, Headers, int | None]:
+    """Give what a field section answers to ``method``; one that came before is not read again."""
+    known = section.parsed
+    if isinstance(known, _KnownHead) and known.method == method and known.end is end:
+        status, headers, length = known.head
+        return status, headers.copy(), length
+    status, headers, length = to_response(section.fields, method, whole=end)
+    section.parsed = _KnownHead(method, end, (status, headers.copy(), length))
+    return status, headers, length
+
+
+def _trailers(section: Section) -> Headers:
+    """Give the trailers that a field section is; the same for sections that came before."""
+    known = section.parsed
+    if not isinstance(known, _KnownTrailers):
+        known = section.parsed = _KnownTrailers(to_trailers(section.fields, UPSTREAM_BAD))
+    return known.trailers.copy()

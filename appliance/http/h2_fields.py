@@ -21,11 +21,6 @@ _NAME = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]++")
 _VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 
 
-def list_size(fields: Headers) -> int:
-    """Give the size of a field list as RFC 9113 section 6.5.2 counts it."""
-    return sum(len(name) + len(value) for name, value in fields) + 32 * len(fields)
-
-
 @lru_cache(maxsize=4096)
 def valid(field: tuple[bytes, bytes]) -> bool:
     """Say whether a name is a token in lower case, and a value holds no control and begins with no space."""

@@ -28,7 +28,7 @@ from .framing import MAX_LENGTH, bodiless, clean_trailers, valid_host
 from .h2_fields import valid
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
-_TARGET = re.compile(rb"/[\x21\x22\x24-\x7e\x80-\xff]*+")
+_TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*+")
 _REQUEST = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _CONNECTION = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")

@@ -31,6 +31,21 @@ _MAX_DIGITS: Final = 4  # bytes of an integer beyond its prefix: more than any b
 _MAX_SIZES: Final = 8  # changes of the table's size before the first field; two would do (section 4.2)
 
 
+class Section:
+    """A field section: its fields, and its size as RFC 9113 section 6.5.2 counts it.
+
+    The same object comes again for a block that is remembered, so nobody may change ``fields``; ``parsed`` is
+    for whoever has understood them to keep what came of it.
+    """
+
+    __slots__ = ("fields", "parsed", "size")
+
+    def __init__(self, fields: Headers, size: int) -> None:
+        self.fields = fields
+        self.size = size
+        self.parsed: object = None
+
+
 class Reader:
     """The decoder of one connection. ``limit`` is bytes of a field list as RFC 9113 counts them."""
 
@@ -41,13 +56,13 @@ class Reader:
         self._entries: list[tuple[bytes, bytes]] = []  # the newest is the last
         self._used = 0
         self._most = _MAX_TABLE
-        self._known: dict[bytes, Headers] = {}
+        self._known: dict[bytes, Section] = {}
 
-    def read(self, block: bytes) -> Headers:
-        """Give the fields of a block, valid or not; raises H2ConnectionError: the tables are out of step."""
+    def read(self, block: bytes) -> Section:
+        """Give what a block means, valid or not; raises H2ConnectionError: the tables are out of step."""
         known = self._known.get(block)
         if known is not None:
-            return known.copy()
+            return known
         try:
             return self._read(block)
         except IndexError:
@@ -55,7 +70,7 @@ class Reader:
         except HPACKError as error:
             raise _broken(str(error)) from None
 
-    def _read(self, block: bytes) -> Headers:
+    def _read(self, block: bytes) -> Section:
         fields: Headers = []
         at = size = sizes = 0
         end, most = len(block), self.limit * _SLACK
@@ -86,13 +101,14 @@ class Reader:
                 why = f"a field list of more than {most} bytes"
                 raise H2ConnectionError(Code.ENHANCE_YOUR_CALM, why, "header list")
             fields.append(field)
+        section = Section(fields, size)
         if changed:
             self._known.clear()
         elif end <= _LONGEST:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[block] = fields.copy()
-        return fields
+            self._known[block] = section
+        return section
 
     def _entry(self, index: int) -> tuple[bytes, bytes]:
         if index < _FIRST_DYNAMIC:

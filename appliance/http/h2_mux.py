@@ -15,12 +15,11 @@ from typing import Any, Final
 import trio
 
 from appliance.model.fault import Fault, Reason
-from appliance.model.headers import Headers
 from appliance.net.transport import PeerGone, Transport
 
 from . import h2_frames as f
 from .h2_frames import Code, H2ConnectionError, H2StreamError
-from .h2_hpack import Reader
+from .h2_hpack import Reader, Section
 from .h2_sender import LOW_WATER, Sender
 from .h2_stream import Stream
 
@@ -63,11 +62,11 @@ class Mux(Sender):
 
     # What the two ends supply.
 
-    def opened(self, id: int, fields: Headers, end: bool) -> None:
+    def opened(self, id: int, section: Section, end: bool) -> None:
         """Take the head of a stream that is not known."""
         raise NotImplementedError
 
-    def heard(self, stream: Stream, fields: Headers, end: bool) -> None:
+    def heard(self, stream: Stream, section: Section, end: bool) -> None:
         """Take a further field block of a stream."""
         raise NotImplementedError
 
@@ -200,18 +199,18 @@ class Mux(Sender):
             self._fields(id, b"".join(parts), bool(first & f.END_STREAM))
 
     def _fields(self, id: int, block: bytes, end: bool) -> None:
-        fields = self._reader.read(block)
-        self._work += 1 + (len(fields) >> 3)
+        section = self._reader.read(block)
+        self._work += 1 + (len(section.fields) >> 3)
         stream = self.streams.get(id)
         if stream is None and self.unopened(id):
-            self.opened(id, fields, end)
+            self.opened(id, section, end)
         elif stream is None or stream.remote:
             self._stray(id, stream)
         else:
             if end and stream.left:
                 raise H2StreamError(id, Code.PROTOCOL_ERROR, "less DATA than Content-Length says")
             self.woken += 1
-            self.heard(stream, fields, end)
+            self.heard(stream, section, end)
 
     def unopened(self, id: int) -> bool:
         """Say whether a stream has never been there."""

@@ -8,6 +8,7 @@ hear it the highest stream that will be served is named.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from math import inf
 from typing import Final
 
@@ -35,9 +36,9 @@ from appliance.net.transport import PeerGone, Transport
 
 from . import h2_frames as f
 from .h1_body import Rules
-from .h2_fields import list_size
 from .h2_frames import Code, H2ConnectionError, H2StreamError, code_name
 from .h2_head import to_request, to_trailers
+from .h2_hpack import Section
 from .h2_mux import CROWD, Mux
 from .h2_priority import Priority, read_priority
 from .h2_reply import H2Stream
@@ -48,6 +49,15 @@ Handler = Callable[[H2Stream], Awaitable[None]]
 _NOTICE: Final = 1.0  # seconds between the two GOAWAYs, for requests that are on their way
 _PING: Final = b"meshctl\0"
 _AT_ONCE: Final = 8  # requests whose tasks begin before others have their turn
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a field section has asked for, with or without a body behind it."""
+
+    end: bool
+    request: Request
+    length: int | None
 
 
 class H2Server(Mux):
@@ -219,7 +229,7 @@ class H2Server(Mux):
             if self._new.pop(answering, 0) is None and self.spawn is not None:
                 self.spawn(self._handle, answering)
 
-    def opened(self, id: int, fields: Headers, end: bool) -> None:
+    def opened(self, id: int, section: Section, end: bool) -> None:
         """Begin a request."""
         if id % 2 == 0:
             raise H2ConnectionError(Code.PROTOCOL_ERROR, f"a client that opens stream {id}")
@@ -235,16 +245,16 @@ class H2Server(Mux):
         stream.remote = stream.ended = end
         refusal = None
         try:
-            if list_size(fields) > limits.max_header_size:
+            if section.size > limits.max_header_size:
                 raise Fault(HEAD_TOO_LARGE, f"more than {limits.max_header_size} bytes")
-            if len(fields) > limits.max_headers + 5:
+            if len(section.fields) > limits.max_headers + 5:
                 raise Fault(TOO_MANY_HEADERS, f"more than {limits.max_headers} fields")
-            request, length = to_request(fields, whole=end)
+            request, length = _request(section, end)
             if length and limits.max_body_size and length > limits.max_body_size:
                 raise Fault(BODY_TOO_LARGE, f"{length} bytes, {limits.max_body_size} allowed")
         except Fault as fault:
             refusal = fault
-            request, length = _refused(fields, self.scheme), None
+            request, length = _refused(section.fields, self.scheme), None
         request.scheme = self.scheme
         if not end and not request.upgrade:
             request.body = stream
@@ -280,12 +290,12 @@ class H2Server(Mux):
         else:
             self._arm()
 
-    def heard(self, stream: Stream, fields: Headers, end: bool) -> None:
+    def heard(self, stream: Stream, section: Section, end: bool) -> None:
         """Take trailers."""
         if not end:
             raise H2StreamError(stream.id, Code.PROTOCOL_ERROR, "trailers that do not end the stream")
         try:
-            stream.end(to_trailers(fields, BAD_TRAILER))
+            stream.end(to_trailers(section.fields, BAD_TRAILER))
         except Fault as fault:
             raise H2StreamError(stream.id, Code.PROTOCOL_ERROR, str(fault)) from None
 
@@ -344,6 +354,16 @@ class H2Server(Mux):
                 left -= len(data)
         except (Fault, PeerGone):
             return
+
+
+def _request(section: Section, end: bool) -> tuple[Request, int | None]:
+    """Give what a field section asks for; one that came before is not read again."""
+    known = section.parsed
+    if isinstance(known, _Known) and known.end is end:
+        return known.request.again(), known.length
+    request, length = to_request(section.fields, whole=end)
+    section.parsed = _Known(end, request.again(), length)
+    return request, length
 
 
 def _refused(fields: Headers, scheme: bytes) -> Request:

@@ -127,6 +127,12 @@ class Request:
         self.streaming = False
         self.upgrade = b""
 
+    def again(self) -> Request:
+        """Give a request for the same, without a body, whose headers may be changed by themselves."""
+        twin = Request(self.method, self.scheme, self.authority, self.path, self.query, self.headers.copy())
+        twin.version, twin.upgrade = self.version, self.upgrade
+        return twin
+
     @property
     def target(self) -> bytes:
         """Path and query as one origin-form target (RFC 9112 section 3.2.1)."""

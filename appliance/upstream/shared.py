@@ -1,8 +1,8 @@
 """HTTP/2 connections of one endpoint, each shared by as many requests as the peer allows.
 
 A request joins the first connection with room. Only when there is none is another opened, by the request that
-finds none; those that come meanwhile wait for that one instead of opening theirs, and share its failure. It is
-open when the peer's settings are there: they say how many requests it takes, and that it speaks HTTP/2 at all.
+finds none; those that come meanwhile wait for that one instead of opening theirs, and share its failure. It
+is open when the peer's settings are there: they say how many requests it takes, and that it speaks HTTP/2.
 """
 
 from __future__ import annotations

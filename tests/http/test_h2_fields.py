@@ -13,7 +13,7 @@ from hpack import Decoder, NeverIndexedHeaderTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.http.h2_fields import block, list_size, valid
+from appliance.http.h2_fields import block, valid
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -65,12 +65,6 @@ def test_lengths_of_all_sizes(size: int) -> None:
     fields = [(b"x" * max(1, size // 8), b"v" * size)]
     decoder = Decoder(max_header_list_size=1 << 20)
     assert [(bytes(n), bytes(v)) for n, v in decoder.decode(block(fields), raw=True)] == fields
-
-
-def test_the_size_of_a_list_is_counted_as_the_rfc_says() -> None:
-    """Names and values in bytes, and 32 for each field (section 6.5.2)."""
-    assert list_size([]) == 0
-    assert list_size([(b"ab", b"cde"), (b"x", b"")]) == 5 + 32 + 1 + 32
 
 
 # What a field may look like.

@@ -6,7 +6,7 @@ import h11
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.http.h1_head import write_fields
@@ -203,6 +203,7 @@ paths = st.one_of(likely, st.binary(max_size=20).map(lambda tail: b"/" + tail))
     extras,
     st.booleans(),
 )
+@example(b"GET", b"a.example", b"/?\x80", [], False)
 def test_what_passes_can_be_written(
     method: bytes, authority: bytes, path: bytes, extra: Pairs, whole: bool
 ) -> None:

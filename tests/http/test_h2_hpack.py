@@ -7,7 +7,6 @@ from hpack import Decoder, Encoder, HPACKError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.http.h2_fields import list_size
 from appliance.http.h2_frames import Code, H2ConnectionError
 from appliance.http.h2_hpack import Reader
 
@@ -20,7 +19,7 @@ lists = st.lists(st.tuples(names, values), max_size=20)
 
 
 def read(reader: Reader, data: bytes) -> Pairs:
-    return [(bytes(name), bytes(value)) for name, value in reader.read(data)]
+    return [(bytes(name), bytes(value)) for name, value in reader.read(data).fields]
 
 
 @given(st.lists(lists, max_size=5), st.booleans())
@@ -86,12 +85,20 @@ def test_a_block_is_remembered_only_while_it_means_the_same() -> None:
     assert refused(reader, b"\xbe").code == Code.COMPRESSION_ERROR
 
 
-def test_what_is_remembered_cannot_be_changed_from_outside() -> None:
-    """Each reading is a list of its own."""
+def test_what_was_understood_of_a_block_stays_with_it() -> None:
+    """As long as the block means the same."""
     reader = Reader(1 << 16)
-    reader.read(b"\x82").append((b"x", b"y"))
-    reader.read(b"\x82").append((b"x", b"y"))
-    assert read(reader, b"\x82") == [(b":method", b"GET")]
+    reader.read(b"\x82").parsed = "mine"
+    assert reader.read(b"\x82").parsed == "mine"
+    assert reader.read(b"\x83").parsed is None
+    reader.read(b"\x40\x01a\x011")
+    assert reader.read(b"\x82").parsed is None
+
+
+def test_the_size_of_a_section_is_counted_as_the_rfc_says() -> None:
+    """Names and values in bytes, and 32 for each field (RFC 9113 section 6.5.2)."""
+    assert Reader(100).read(b"").size == 0
+    assert Reader(100).read(b"\x40\x02ab\x03cde\x00\x01x\x00").size == 5 + 32 + 1 + 32
 
 
 # A peer that means no good.
@@ -107,7 +114,7 @@ def test_a_list_somewhat_too_long_is_still_read() -> None:
     """Up to four times the limit a list is read, so that its stream can be answered; not beyond."""
     encoder = Encoder()
     fields = [(b"x-%d" % n, b"v" * 100) for n in range(20)]
-    limit = list_size(fields) // 4 + 1
+    limit = sum(len(name) + len(value) + 32 for name, value in fields) // 4 + 1
     assert read(Reader(limit), encoder.encode(fields)) == fields
     error = refused(Reader(limit - 2), Encoder().encode(fields))
     assert (error.code, error.flood) == (Code.ENHANCE_YOUR_CALM, "header list")
@@ -178,5 +185,6 @@ def test_any_bytes_are_fields_or_an_error_of_the_connection(data: bytes) -> None
     except H2ConnectionError as error:
         assert error.code in (Code.COMPRESSION_ERROR, Code.ENHANCE_YOUR_CALM)
     else:
-        assert list_size(found) <= 4000
-        assert all(isinstance(name, bytes) and isinstance(value, bytes) for name, value in found)
+        counted = sum(len(name) + len(value) + 32 for name, value in found.fields)
+        assert counted == found.size <= 4000
+        assert all(isinstance(name, bytes) and isinstance(value, bytes) for name, value in found.fields)

@@ -25,6 +25,7 @@ from hyperframe import frame as hf
 
 from appliance.http import h2_frames as f
 from appliance.http.h1_body import Rules
+from appliance.http.h2_hpack import Section
 from appliance.http.h2_mux import Mux
 from appliance.http.h2_stream import Stream
 from appliance.model.fault import (
@@ -358,15 +359,15 @@ class Bench(Mux):
         self.left: tuple[int, int] | None = None
         self.error: Exception | None = None
 
-    def opened(self, id: int, fields: Headers, end: bool) -> None:
+    def opened(self, id: int, section: Section, end: bool) -> None:
         self.last = id
-        self.heads[id] = fields
+        self.heads[id] = section.fields
         rules = Rules(60.0, BODY_TIMEOUT, CUT_SHORT, BAD_CHUNK, BAD_TRAILER)
         stream = self.streams[id] = self.made[id] = Stream(self, id, rules, self.first_window)
         stream.remote = stream.ended = end
 
-    def heard(self, stream: Stream, fields: Headers, end: bool) -> None:
-        stream.end(fields)
+    def heard(self, stream: Stream, section: Section, end: bool) -> None:
+        stream.end(section.fields)
 
     def broke(self, stream: Stream, code: int, why: str, *, here: bool) -> None:
         self.broken.append((stream.id, code, here))

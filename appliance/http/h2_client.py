@@ -7,7 +7,6 @@ be tried again. A GOAWAY ends only what it names: the streams below it are finis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Final
@@ -36,8 +35,9 @@ from . import h2_frames as f
 from .h1_body import Rules, is_events
 from .h2_fields import block
 from .h2_frames import Code, H2ConnectionError, H2StreamError, code_name
-from .h2_head import request_fields, to_response, to_trailers
+from .h2_head import request_fields
 from .h2_hpack import Section
+from .h2_known import response_of, trailers_of
 from .h2_mux import Mux
 from .h2_stream import Stream
 from .tunnel import StreamEnd, without_handshake
@@ -213,22 +213,6 @@ class H2Client(Mux):
             stream.break_off(self._cut(stream, why))
 
 
-@dataclass(frozen=True, slots=True)
-class _KnownHead:
-    """What a field section has answered to a method, with or without a body behind it."""
-
-    method: bytes
-    end: bool
-    head: tuple[int, Headers, int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _KnownTrailers:
-    """The trailers that a field section is."""
-
-    trailers: Headers
-
-
 class H2Call:
     """One attempt on a shared connection."""
 
@@ -326,9 +310,9 @@ class H2Call:
         if self._head is not None:
             if not end:
                 raise Fault(UPSTREAM_BAD, "trailers that do not end the stream")
-            stream.end(_trailers(section))
+            stream.end(trailers_of(section, UPSTREAM_BAD))
             return
-        head = _head(section, self._method, end)
+        head = response_of(section, self._method, end=end)
         if head[0] < 200:
             if end or len(self._interim) >= _MAX_INTERIM:
                 raise Fault(UPSTREAM_BAD, "an interim answer that ends its stream, or too many of them")
@@ -403,22 +387,3 @@ class H2Call:
         status, headers = self._interim.pop(0)
         attempt.begun = True
         await exchange.stream.inform(status, headers)
-
-
-def _head(section: Section, method: bytes, end: bool) -> tuple[int, Headers, int | None]:
-    """Give what a field section answers to ``method``; one that came before is not read again."""
-    known = section.parsed
-    if isinstance(known, _KnownHead) and known.method == method and known.end is end:
-        status, headers, length = known.head
-        return status, headers.copy(), length
-    status, headers, length = to_response(section.fields, method, whole=end)
-    section.parsed = _KnownHead(method, end, (status, headers.copy(), length))
-    return status, headers, length
-
-
-def _trailers(section: Section) -> Headers:
-    """Give the trailers that a field section is; the same for sections that came before."""
-    known = section.parsed
-    if not isinstance(known, _KnownTrailers):
-        known = section.parsed = _KnownTrailers(to_trailers(section.fields, UPSTREAM_BAD))
-    return known.trailers.copy()

@@ -8,7 +8,6 @@ hear it the highest stream that will be served is named.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Final
 
@@ -37,8 +36,8 @@ from appliance.net.transport import PeerGone, Transport
 from . import h2_frames as f
 from .h1_body import Rules
 from .h2_frames import Code, H2ConnectionError, H2StreamError, code_name
-from .h2_head import to_request, to_trailers
 from .h2_hpack import Section
+from .h2_known import request_of, trailers_of
 from .h2_mux import CROWD, Mux
 from .h2_priority import Priority, read_priority
 from .h2_reply import H2Stream
@@ -49,15 +48,6 @@ Handler = Callable[[H2Stream], Awaitable[None]]
 _NOTICE: Final = 1.0  # seconds between the two GOAWAYs, for requests that are on their way
 _PING: Final = b"meshctl\0"
 _AT_ONCE: Final = 8  # requests whose tasks begin before others have their turn
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What a field section has asked for, with or without a body behind it."""
-
-    end: bool
-    request: Request
-    length: int | None
 
 
 class H2Server(Mux):
@@ -249,7 +239,7 @@ class H2Server(Mux):
                 raise Fault(HEAD_TOO_LARGE, f"more than {limits.max_header_size} bytes")
             if len(section.fields) > limits.max_headers + 5:
                 raise Fault(TOO_MANY_HEADERS, f"more than {limits.max_headers} fields")
-            request, length = _request(section, end)
+            request, length = request_of(section, end=end)
             if length and limits.max_body_size and length > limits.max_body_size:
                 raise Fault(BODY_TOO_LARGE, f"{length} bytes, {limits.max_body_size} allowed")
         except Fault as fault:
@@ -295,7 +285,7 @@ class H2Server(Mux):
         if not end:
             raise H2StreamError(stream.id, Code.PROTOCOL_ERROR, "trailers that do not end the stream")
         try:
-            stream.end(to_trailers(section.fields, BAD_TRAILER))
+            stream.end(trailers_of(section, BAD_TRAILER))
         except Fault as fault:
             raise H2StreamError(stream.id, Code.PROTOCOL_ERROR, str(fault)) from None
 
@@ -354,16 +344,6 @@ class H2Server(Mux):
                 left -= len(data)
         except (Fault, PeerGone):
             return
-
-
-def _request(section: Section, end: bool) -> tuple[Request, int | None]:
-    """Give what a field section asks for; one that came before is not read again."""
-    known = section.parsed
-    if isinstance(known, _Known) and known.end is end:
-        return known.request.again(), known.length
-    request, length = to_request(section.fields, whole=end)
-    section.parsed = _Known(end, request.again(), length)
-    return request, length
 
 
 def _refused(fields: Headers, scheme: bytes) -> Request:

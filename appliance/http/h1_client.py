@@ -128,6 +128,8 @@ class H1Client:
                 self._rules.idle = exchange.long_idle
             answer = self.body = body_of(framing.length, self.inbox, self._rules)
         response = attempt.response = Response(head.status, framing.headers, answer, head.reason)
+        if not head.minor:
+            response.version = "HTTP/1.0"
         return response
 
     def _switch(self, exchange: Exchange, attempt: Attempt, head: ResponseHead) -> Response:

@@ -257,6 +257,7 @@ class H2Call:
         answer: Body = NO_BODY
         if request.upgrade and 200 <= status < 300 and not stream.remote:
             response = attempt.response = Response(status, headers)
+            response.version = "HTTP/2"
             response.tunnel = StreamEnd(stream, UPSTREAM_CUT, UPSTREAM_SLOW, exchange.long_idle)
             return response
         if not stream.remote or stream.got or stream.trailers:
@@ -265,6 +266,7 @@ class H2Call:
                 stream.rules.idle = exchange.long_idle
             stream.length = length
         response = attempt.response = Response(status, headers, answer)
+        response.version = "HTTP/2"
         return response
 
     async def _begin(self, exchange: Exchange, stream: Stream) -> None:

@@ -95,7 +95,7 @@ class Request:
 
     ``path`` is as it will be routed and sent (normalised), ``query`` has no question mark. For
     ``OPTIONS *`` the path is ``*``. ``authority`` is host and optional port, lower-case, perhaps empty
-    for HTTP/1.0. ``version`` is for logs only. ``streaming``: a
+    for HTTP/1.0. ``version`` is what it was received in. ``streaming``: a
     task of its own forwards the body, and nobody else may read it. ``upgrade`` is the protocol that the
     client wants to speak from here on, if any.
     """
@@ -149,14 +149,16 @@ def hostname(authority: bytes) -> bytes:
 class Response:
     """What the client is answered; ``reason`` is passed on when an upstream gave one.
 
-    ``tunnel``: the upstream has switched protocols, and this is its end of what follows (``http/tunnel``).
+    ``version`` is what it was received in. ``tunnel``: the upstream has switched protocols, and this is its
+    end of what follows (``http/tunnel``).
     """
 
-    __slots__ = ("body", "headers", "reason", "status", "tunnel")
+    __slots__ = ("body", "headers", "reason", "status", "tunnel", "version")
 
     def __init__(self, status: int, headers: Headers, body: Body = NO_BODY, reason: bytes = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.reason = reason
+        self.version = "HTTP/1.1"
         self.tunnel: Any = None

@@ -133,6 +133,8 @@ async def test_both_messages_arrive(
         assert (seen.body, seen.trailers) == (upload.body or b"", upload.trailers)
         assert (seen.get(b":authority"), seen.get(b"x-mine")) == (b"a.example", b"2")
         assert not {b"connection", b"transfer-encoding", b"host"} & dict(seen.headers).keys()
+        assert seen.get(b"via") == (b"2.0 edge" if down == "h2" else b"1.1 edge")
+        assert got.get(b"via") == b"2.0 edge"
         await check_goes_on(proxy, client, origin)
         assert proxy.journal.faults == [None, None]
 

@@ -157,7 +157,7 @@ async def test_both_messages_arrive(
         proxy.nursery.start_soon(ask, client, method, kind, upload)
         answer = await client.answer(method)
         check_answer(answer, reply, kind)
-        check_request(origin.requests[0], method, upload)
+        check_request(origin.requests[0], method, upload, kind)
         kept = None if kind.version == b"HTTP/1.1" else b"keep-alive"
         assert answer.get(b"connection") == (kept if goes else b"close")
         await proxy.settle()
@@ -186,7 +186,8 @@ def check_answer(answer: Answer, reply: Reply, kind: Kind) -> None:
         assert answer.get(name) == value
 
 
-def check_request(seen: Seen, method: bytes, upload: Upload) -> None:
+def check_request(seen: Seen, method: bytes, upload: Upload, kind: Kind) -> None:
+    assert seen.get(b"via") == kind.version.removeprefix(b"HTTP/") + b" edge"
     assert (seen.method, seen.target, seen.version) == (method, b"/a/b?c=d", b"1.1")
     assert seen.whole
     assert (seen.body, seen.trailers) == (upload.body, upload.trailers)

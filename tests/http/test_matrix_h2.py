@@ -145,12 +145,16 @@ async def test_both_messages_arrive(
         assert answer.whole
         assert (answer.status, answer.body, answer.trailers) == (reply.status, reply.body, reply.trailers)
         assert tuple(answer.interim) == reply.interim
-        assert (answer.get(b"via"), answer.get(b"content-length")) == (b"1.1 edge", reply.length)
+        assert (answer.get(b"via"), answer.get(b"content-length")) == (
+            b"1.1 edge",
+            reply.length,
+        )  # of an HTTP/1.1 origin
         assert not {b"connection", b"transfer-encoding", b"keep-alive"} & dict(answer.headers).keys()
         (seen,) = origin.requests
         assert (seen.method, seen.target, seen.version, seen.whole) == (method, b"/a/b?c=d", b"1.1", True)
         assert (seen.body, seen.trailers) == (upload.body or b"", upload.trailers)
         assert (seen.get(b"host"), seen.get(b"x-mine")) == (b"a.example", b"2")
+        assert seen.get(b"via") == b"2.0 edge"
         await proxy.settle()
         assert proxy.pooled == reply.reusable
         assert (await client.get(b"/second")).body == b"again"

@@ -38,7 +38,9 @@ def grpc_web(inner: Service) -> Service:
         if not body.ended or body.trailers:  # else its status is in the head
             body = Framed(body, text)
         fields = [_renamed(pair, text) for pair in response.headers]
-        return Response(response.status, fields, body)  # another one: the attempt is judged by its own
+        other = Response(response.status, fields, body)  # the attempt is judged by its own
+        other.version = response.version
+        return other
 
     return serve
 

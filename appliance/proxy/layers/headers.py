@@ -22,22 +22,23 @@ _LOOKALIKES = frozenset(
     b"x" + first + b"forwarded" + second + last
     for first, second, last in product((b"-", b"_"), (b"-", b"_"), (b"for", b"proto", b"host"))
 )
+_RECEIVED = {"HTTP/1.0": b"1.0 ", "HTTP/1.1": b"1.1 ", "HTTP/2": b"2.0 "}  # RFC 9110 sections 2.5 and 7.6.3
 _OURS = _CLAIMS | _LOOKALIKES | {b"x-request-id"}
 
 
 def headers(name: str, request_edits: HeaderEdits, response_edits: HeaderEdits) -> Layer:
     """Give the layer for one route of the proxy called ``name`` (its pseudonym in Via)."""
-    via = (b"via", b"1.1 " + name.encode())
+    via = {version: (b"via", received + name.encode()) for version, received in _RECEIVED.items()}
     edit_request, edit_response = edit(request_edits), edit(response_edits)
 
     def wrap(inner: Service) -> Service:
         async def serve(exchange: Exchange) -> Response:
             request = exchange.request
             fields = forwarded(exchange, request.headers)
-            fields.append(via)
+            fields.append(via[request.version])
             request.headers = fields if edit_request is None else edit_request(exchange, fields)
             response = await inner(exchange)
-            response.headers.append(via)
+            response.headers.append(via[response.version])
             if edit_response is not None:
                 response.headers = edit_response(exchange, response.headers)
             return response

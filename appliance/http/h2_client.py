@@ -67,7 +67,8 @@ class H2Client(Mux):
         self._leases = 0
         self._ping_after = ping
         self._pinged = False
-        self.write(f.PREFACE + self.hello({f.ENABLE_PUSH: 0, f.LIST_SIZE: MAX_LIST}))
+        # Without a table in between, heads that say the same are the same bytes, and read only once.
+        self.write(f.PREFACE + self.hello({f.TABLE_SIZE: 0, f.ENABLE_PUSH: 0, f.LIST_SIZE: MAX_LIST}))
 
     @property
     def has_room(self) -> bool:

@@ -85,8 +85,9 @@ class Reader:
                 field = self._entry(index)
             elif first >= 0x40:  # a field that becomes an entry
                 field, at = self._literal(block, at, 0x3F)
-                self._add(field)
-                changed = True
+                if self._most:  # else it finds no room, and nothing else is there to make room
+                    self._add(field)
+                    changed = True
             elif first >= 0x20:
                 sizes += 1
                 if fields or sizes > _MAX_SIZES:

@@ -95,6 +95,19 @@ def test_what_was_understood_of_a_block_stays_with_it() -> None:
     assert reader.read(b"\x82").parsed is None
 
 
+def test_without_a_table_every_block_is_remembered() -> None:
+    """An entry that finds no room changes nothing, so what comes with it is not read again."""
+    reader = Reader(1 << 16)
+    reader.read(b"\x40\x01a\x011")
+    assert read(reader, b"\x20\x40\x01a\x011") == [(b"a", b"1")]
+    first = reader.read(b"\x40\x01a\x011")
+    assert reader.read(b"\x82") is reader.read(b"\x82")
+    assert reader.read(b"\x40\x01a\x011") is first
+    assert refused(reader, b"\xbe").code == Code.COMPRESSION_ERROR
+    assert read(reader, b"\x3f\xe1\x1f\x40\x01a\x011") == [(b"a", b"1")]  # there is one again
+    assert read(reader, b"\xbe") == [(b"a", b"1")]
+
+
 def test_the_size_of_a_section_is_counted_as_the_rfc_says() -> None:
     """Names and values in bytes, and 32 for each field (RFC 9113 section 6.5.2)."""
     assert Reader(100).read(b"").size == 0

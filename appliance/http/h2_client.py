@@ -303,6 +303,7 @@ class H2Call:
         if stream is not None:
             silent = (stream.local and stream.remote) or stream.out_head  # complete, or never begun
             stream.close(None if silent else Code.NO_ERROR if stream.remote else Code.CANCEL)
+            stream.owner = None  # a cycle would stay until the collector comes
         self.connection.returned()
 
     # Called by the connection.

@@ -135,6 +135,7 @@ class H2Stream:
     def finish(self) -> None:
         """Leave the connection: an answer that is not whole is reset, a request that goes on is stopped."""
         stream = self.stream
+        stream.owner = self._exchange = None  # cycles would stay until the collector comes
         if not stream.local:
             stream.close(Code.CANCEL if self.failed is None else _code(self.failed))
         else:

@@ -31,6 +31,8 @@ class Ending:
         if attempt is not None:
             attempt.end(exchange, exchange.fault, now)
         exchange.park = None
+        if exchange.fault is not None:
+            exchange.fault.__traceback__ = None  # whose frames lead back to the exchange
         if self._timed:
             self._timed.discard(exchange)
         self.total += 1

@@ -82,7 +82,7 @@ class H2Server(Mux):
             try:
                 await self._read()
             except H2ConnectionError as error:
-                self.closed_by = error
+                self.closed_by = error.with_traceback(None)
                 self._say_goaway(error.code, error.why)
                 await self._gone()
                 await self._linger()
@@ -243,7 +243,7 @@ class H2Server(Mux):
             if length and limits.max_body_size and length > limits.max_body_size:
                 raise Fault(BODY_TOO_LARGE, f"{length} bytes, {limits.max_body_size} allowed")
         except Fault as fault:
-            refusal = fault
+            refusal = fault.with_traceback(None)  # or it keeps all fields for as long as the request waits
             request, length = _refused(section.fields, self.scheme), None
         request.scheme = self.scheme
         if not end and not request.upgrade:

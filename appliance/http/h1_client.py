@@ -62,6 +62,7 @@ class H1Client:
         "_upload",
         "_uploaded",
         "body",
+        "era",
         "host",
         "idle_since",
         "inbox",
@@ -76,6 +77,7 @@ class H1Client:
         self.per_try = per_try
         self.body: WireBody | None = None
         self.idle_since = 0.0
+        self.era = 0  # of the pool: it takes no connection back that it would open in another way by now
         self._pool = pool
         self._rules = Rules(60.0, UPSTREAM_IDLE, UPSTREAM_CUT, UPSTREAM_BAD, UPSTREAM_BAD)
         self._keep = True

@@ -63,6 +63,7 @@ class H2Client(Mux):
         self.idle_since = self.now()
         self.closing = False
         self.served = False
+        self.brief = False  # nobody waits for it to be used again: it closes with its last call
         self.lost = ""
         self._leases = 0
         self._ping_after = ping
@@ -87,7 +88,7 @@ class H2Client(Mux):
         self._leases -= 1
         if not self._leases:
             self.idle_since = self.now()
-            if self.closing:
+            if self.closing or self.brief:
                 self.close()
 
     @property

@@ -229,6 +229,12 @@ class Breaker:
         self.forced = None
         self._usual = self._closed_ticket if self.state is _CLOSED else 0
 
+    def follow(self, rules: Rules) -> None:
+        """Go by other rules from now on; the state stays, and so do results in a window as long."""
+        if rules.window != self._rules.window:
+            self._window = Window(rules.window)
+        self._rules = rules
+
     def reset(self, now: float) -> None:
         """Begin anew as closed, forgetting all results; what is under way no longer counts."""
         self._enter(State.CLOSED, now)

@@ -28,15 +28,36 @@ class Buckets:
     __slots__ = ("_candidates", "_debts", "_interval", "_max_keys", "_overflow", "_tolerance", "burst")
 
     def __init__(self, rate: float, burst: int, max_keys: int = MAX_KEYS) -> None:
+        self._set(rate, burst)
+        self._max_keys = max_keys
+        self._debts: dict[Hashable, int] = {}
+        self._overflow = 0
+        self._candidates: list[Hashable] = []
+
+    def _set(self, rate: float, burst: int) -> None:
         if rate <= 0 or burst < 1:
             raise ValueError("a bucket has a rate above 0 and room for at least one token")
         self.burst = burst
         self._interval = max(1, round(1e6 / rate))
         self._tolerance = self._interval * (burst - 1)
-        self._max_keys = max_keys
-        self._debts: dict[Hashable, int] = {}
-        self._overflow = 0
-        self._candidates: list[Hashable] = []
+
+    def follow(self, rate: float, burst: int, now: int) -> None:
+        """Fill at another rate from ``now`` on, to another burst: the tokens that are missing stay missing.
+
+        Of a smaller bucket no more than all can be missing. Raises ValueError as the constructor does.
+        """
+        before, held = self._interval, self.burst
+        self._set(rate, burst)
+        if (self._interval, burst) == (before, held):
+            return
+
+        def renewed(full_at: int) -> int:
+            missing = -(-max(0, full_at - now) * self._interval // before)
+            return now + min(missing, self._interval * burst)
+
+        for key, full_at in self._debts.items():
+            self._debts[key] = renewed(full_at)
+        self._overflow = renewed(self._overflow)
 
     def __len__(self) -> int:
         return len(self._debts)

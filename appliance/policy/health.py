@@ -18,12 +18,16 @@ class Health:
     __slots__ = ("_healthy_after", "_unhealthy_after", "checks", "healthy", "streak", "why")
 
     def __init__(self, healthy_after: int, unhealthy_after: int) -> None:
-        self._healthy_after = healthy_after
-        self._unhealthy_after = unhealthy_after
+        self.follow(healthy_after, unhealthy_after)
         self.healthy = True
         self.checks = 0
         self.streak = 0
         self.why = ""
+
+    def follow(self, healthy_after: int, unhealthy_after: int) -> None:
+        """Change at other numbers of checks from now on; the verdict stays."""
+        self._healthy_after = healthy_after
+        self._unhealthy_after = unhealthy_after
 
     def report(self, why: str) -> bool:
         """Take the result of a check, empty if it was good; True when the state has changed.

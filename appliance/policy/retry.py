@@ -67,9 +67,13 @@ class Budget:
     __slots__ = ("_floor", "_ratio", "_window")
 
     def __init__(self, ratio: float, floor: float) -> None:
+        self.follow(ratio, floor)
+        self._window = Window(BUDGET_WINDOW)
+
+    def follow(self, ratio: float, floor: float) -> None:
+        """Allow another part from now on; what was counted stays."""
         self._ratio = ratio
         self._floor = floor * BUDGET_WINDOW
-        self._window = Window(BUDGET_WINDOW)
 
     def deposit(self, now: float) -> None:
         """Count one request that is no retry."""

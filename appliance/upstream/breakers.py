@@ -66,16 +66,24 @@ class BreakerShift:
 class Fuse:
     """A breaker under its name and rules: the Guard of the attempts that it admits."""
 
-    __slots__ = ("_fine", "_probe", "breaker", "name", "rules")
+    __slots__ = ("_fine", "_probe", "breaker", "moved", "name", "rules")
 
     def __init__(
         self, name: str, rules: BreakerPlan, now: float, moved: Callable[[Fuse, Shift], None]
     ) -> None:
         self.name = name
         self.rules = rules
+        self.moved = moved
         self._fine = frozenset(range(200, 400)) - rules.failures.statuses
-        self.breaker = Breaker(rules, now, lambda shift: moved(self, shift))
+        self.breaker = Breaker(rules, now, lambda shift: self.moved(self, shift))
         self._probe: tuple[Attempt, Exchange] | None = None
+
+    def follow(self, rules: BreakerPlan, moved: Callable[[Fuse, Shift], None]) -> None:
+        """Go by other rules from now on, and tell somebody else; the state stays."""
+        self.rules = rules
+        self.moved = moved
+        self._fine = frozenset(range(200, 400)) - rules.failures.statuses
+        self.breaker.follow(rules)
 
     def ready(self, now: float) -> bool:
         """Say whether an attempt may begin; a probe that waits for its client does not keep others out."""
@@ -171,6 +179,17 @@ class Fuses:
     def all(self) -> list[Fuse]:
         """Give every breaker that has been asked for, each once."""
         return list(dict.fromkeys(self.known.values()))
+
+    def follow(self, rules: BreakerPlan | None, moved: Callable[[Fuses, Fuse, Shift], None]) -> None:
+        """Go by other rules from now on; breakers over another scope, or none, begin anew."""
+        if rules is None or self.rules is None or rules.scope != self.rules.scope:
+            self.known.clear()
+            self._shared = None
+        self.rules = rules
+        self._moved = partial(moved, self)
+        if rules is not None:
+            for fuse in self.all():
+                fuse.follow(rules, self._moved)
 
     def forget(self, endpoint: str) -> None:
         """Drop the breaker of an endpoint that is gone."""

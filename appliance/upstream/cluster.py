@@ -4,18 +4,23 @@ Shared by all routes that send here: the endpoints with their pools, the breaker
 rules, the retry budget, the cap on requests. The list of endpoints changes while it lives, when a name
 resolves to other addresses; what stays keeps its connections, its breaker and its health.
 
+A reload puts a cluster of the new profile beside the old one. Both have the endpoints that stay, with their
+connections, health and counts, the breakers, the budget and the crowd; what these go by changes only when
+the new cluster takes over. Requests of the old one go on choosing among the endpoints that it had.
+
 An endpoint that is new, or comes back, takes its share step by step if ``slow_start`` says so: from a
 tenth of its weight to all of it, in a straight line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
 from appliance.config.plan import EndpointPlan, UpstreamPlan
+from appliance.config.plan_policy import BreakerPlan
 from appliance.model.address import Address
 from appliance.net.handshake import handshake_client
 from appliance.net.tls_context import ClientTls
@@ -51,10 +56,17 @@ class Outside:
 
 
 class Cluster:
-    """A named group of endpoints. ``fuses`` are the breakers of its own rules, ``others`` those of routes."""
+    """A named group of endpoints. ``fuses`` are the breakers of its own rules, ``own`` those of routes.
+
+    ``names`` are the addresses that names are known to have. With ``old`` it waits for ``take_over``.
+    Raises OSError and ssl.SSLError where certificates cannot be used.
+    """
 
     __slots__ = (
+        "_duties",
         "_found",
+        "_heirs",
+        "_old",
         "_outside",
         "_tls",
         "_warming",
@@ -63,25 +75,75 @@ class Cluster:
         "endpoints",
         "fuses",
         "name",
-        "others",
+        "own",
         "plan",
         "policy",
     )
 
-    def __init__(self, plan: UpstreamPlan, outside: Outside) -> None:
+    def __init__(
+        self,
+        plan: UpstreamPlan,
+        outside: Outside,
+        old: Cluster | None = None,
+        names: Mapping[Address, tuple[str, ...]] | None = None,
+    ) -> None:
         self.name = plan.name
         self.plan = plan
-        self.crowd = Crowd(plan.name, plan.limits)
-        self.fuses = Fuses(plan.name, plan.breaker, outside.now, self.moved)
-        self.others: list[Fuses] = []
-        self.budget = Budget(plan.retry.budget.ratio, plan.retry.budget.floor)
+        self.own: dict[str, Fuses] = {}
         self.endpoints: list[Endpoint] = []
-        self.policy = balance.make(plan.balance, [], outside.chance)
         self._outside = outside
         self._tls = None if plan.tls is None else ClientTls(plan.tls, plan.protocol)
         self._warming: dict[Endpoint, float] = {}
-        self._found: dict[EndpointPlan, tuple[str, ...]] = {}
-        self._arrange([self._endpoint(entry) for entry, _ in self._entries()], [])
+        self._found = dict(names or {})
+        self._old = old
+        self._heirs = {} if old is None else {each.name: each for each in old.endpoints}
+        self._duties: list[Callable[[], None]] = []
+        if old is None:
+            self.crowd = Crowd(plan.name, plan.limits)
+            self.fuses = Fuses(plan.name, plan.breaker, outside.now, self.moved)
+            self.budget = Budget(plan.retry.budget.ratio, plan.retry.budget.floor)
+            self.policy = balance.make(plan.balance, [], outside.chance)
+        else:
+            self.crowd, self.fuses, self.budget, self.policy = old.crowd, old.fuses, old.budget, old.policy
+            self._found.update(old._found)
+            if self._tls is not None and old._tls is not None and plan.tls == old.plan.tls:
+                self._tls.sessions = old._tls.sessions
+        self._arrange([self._endpoint(*each) for each in self._entries()], [])
+
+    def own_fuses(self, route: str, rules: BreakerPlan | None) -> Fuses:
+        """Give the breakers of a route that has rules of its own."""
+        fuses = None if self._old is None else self._old.own.get(route)
+        if fuses is None:
+            fuses = Fuses(f"{route}@{self.name}", rules, self._outside.now, self.moved)
+        else:
+            self._duties.append(partial(fuses.follow, rules, self.moved))
+        self.own[route] = fuses
+        return fuses
+
+    def take_over(self) -> None:
+        """Let what is shared with the old cluster go by this one's plan, and let go of what only that had."""
+        old, self._old = self._old, None
+        duties, self._duties, self._heirs = self._duties, [], {}
+        if old is None:
+            return
+        plan = self.plan
+        self.crowd.limits = plan.limits
+        self.fuses.follow(plan.breaker, self.moved)
+        self.budget.follow(plan.retry.budget.ratio, plan.retry.budget.floor)
+        for duty in duties:
+            duty()
+        stay = set(self.endpoints)
+        self._drop([each for each in old.endpoints if each not in stay])
+        self._warming = {each: since for each, since in old._warming.items() if each in stay}
+        known = set(old.endpoints)
+        if plan.slow_start:
+            for endpoint in self.endpoints:
+                if endpoint not in known:
+                    self.warm(endpoint)
+            self._weigh(self.now())
+        else:
+            self._warming.clear()
+        self.policy.reweigh()
 
     @property
     def chance(self) -> Random:
@@ -92,9 +154,7 @@ class Cluster:
         """Give the time (seconds)."""
         return self._outside.now()
 
-    def resolved(
-        self, name: EndpointPlan, addresses: tuple[str, ...]
-    ) -> tuple[list[Endpoint], list[Endpoint]]:
+    def resolved(self, name: Address, addresses: tuple[str, ...]) -> tuple[list[Endpoint], list[Endpoint]]:
         """Take the addresses that ``name`` has now; gives the endpoints that came and those that went.
 
         Those that stay are the same objects as before. Those that went finish what they have.
@@ -115,7 +175,7 @@ class Cluster:
                 self.warm(endpoint)
         return came, gone
 
-    def addresses(self, name: EndpointPlan) -> tuple[str, ...]:
+    def addresses(self, name: Address) -> tuple[str, ...]:
         """Give the addresses that ``name`` was last known to have."""
         return self._found.get(name, ())
 
@@ -124,7 +184,7 @@ class Cluster:
         for entry in self.plan.endpoints:
             if entry.address.kind != "dns":
                 yield entry, None
-            for host in self._found.get(entry, ()):
+            for host in self._found.get(entry.address, ()):
                 yield replace(entry, address=Address("tcp", host=host, port=entry.address.port)), entry
 
     def warm(self, endpoint: Endpoint) -> None:
@@ -185,21 +245,39 @@ class Cluster:
             if health is not None and health.protocol != "tcp":
                 probe = ClientTls(tls, "http2" if health.protocol == "grpc" else "http1")
                 probe_dial = partial(_dial_tls, probe_dial, outside.now, probe, host)
-        endpoint = Endpoint(plan, self.plan.timeouts, dial, self.crowd, source, speaks)
-        endpoint.probe_dial = probe_dial
-        if self.plan.slow_start:
-            endpoint.weight = endpoint.full_weight * _FINE
-        if self.plan.health is not None:
-            endpoint.health = Health(self.plan.health.healthy_after, self.plan.health.unhealthy_after)
+        timeouts, old = self.plan.timeouts, self._old
+        known = self._heirs.get(str(plan.address))
+        if known is not None and old is not None:
+            anew = (old.plan.tls, old.plan.protocol) != (self.plan.tls, self.plan.protocol)
+            follow = partial(known.follow, plan, timeouts, dial, source, speaks, anew=anew)
+            self._duties += [follow, partial(self._settle, known, probe_dial)]
+            return known
+        endpoint = Endpoint(plan, timeouts, dial, self.crowd, source, speaks)
+        self._settle(endpoint, probe_dial)
         return endpoint
+
+    def _settle(self, endpoint: Endpoint, probe_dial: Dial) -> None:
+        """Let an endpoint's weight and health be as the profile has them."""
+        endpoint.probe_dial = probe_dial
+        endpoint.weight = endpoint.full_weight * (_FINE if self.plan.slow_start else 1)
+        rules = self.plan.health
+        if rules is None:
+            endpoint.health = None
+        elif endpoint.health is None:
+            endpoint.health = Health(rules.healthy_after, rules.unhealthy_after)
+        else:
+            endpoint.health.follow(rules.healthy_after, rules.unhealthy_after)
 
     def _arrange(self, endpoints: list[Endpoint], gone: list[Endpoint]) -> None:
         """Put another list of endpoints in place of the present one."""
         self.endpoints = endpoints
         self.policy = balance.make(self.plan.balance, endpoints, self._outside.chance, self.policy)
+        self._drop(gone)
+
+    def _drop(self, gone: list[Endpoint]) -> None:
         for endpoint in gone:
             endpoint.close()
-            for fuses in (self.fuses, *self.others):
+            for fuses in (self.fuses, *self.own.values()):
                 fuses.forget(endpoint.name)
             self._warming.pop(endpoint, None)
 

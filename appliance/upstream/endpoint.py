@@ -59,6 +59,7 @@ class Endpoint:
         "address",
         "crowd",
         "drained",
+        "era",
         "full_weight",
         "health",
         "host",
@@ -93,6 +94,7 @@ class Endpoint:
         self._dial = self.probe_dial = dial
         self._closed = False
         self._speaks = speaks
+        self.era = 0
         self.shared: Shared | None = None
         if speaks.protocol == "http2":
             self._share()
@@ -126,19 +128,22 @@ class Endpoint:
         """Give the attempt a new connection within ``limit`` seconds; raises Fault when none can be had."""
         attempt.reused = False
         limit = min(limit, self._timeouts.connect)
+        era = self.era
         if self.shared is not None:
             return await self.shared.open(attempt, partial(self._dial, self.address, limit), limit)
         opened = await self._dial(self.address, limit)
         if self._speaks.protocol == "auto" and getattr(opened, "alpn", None) == "h2":
             return await self._share().take(attempt, opened, limit)
         connection = H1Client(opened, self.host, self._timeouts.per_try, self)
+        connection.era = era
         attempt.connection = connection
         return connection
 
     def give_back(self, connection: H1Client, reusable: bool) -> None:
         """Keep a connection that can serve again, close any other."""
         transport = connection.transport
-        if reusable and not self._closed and transport.alive():
+        if reusable and connection.era == self.era and not self._closed and transport.alive():
+            connection.per_try = self._timeouts.per_try
             connection.idle_since = transport.lot.now()
             transport.on_hangup = connection.lost
             self.idle.append(connection)
@@ -160,9 +165,37 @@ class Endpoint:
         while idle and idle[0].idle_since <= limit:
             idle.pop(0).transport.close()
 
+    def follow(
+        self,
+        plan: EndpointPlan,
+        timeouts: UpstreamTimeouts,
+        dial: Dial,
+        source: EndpointPlan | None,
+        speaks: Speaks,
+        *,
+        anew: bool,
+    ) -> None:
+        """Go by another profile from now on; with ``anew`` pooled connections are not used any more."""
+        self.full_weight = plan.weight
+        self.host = _host((source or plan).address)
+        self._timeouts, self._dial, self._speaks = timeouts, dial, speaks
+        if anew:
+            self._let_go()
+            self.era += 1
+            self.shared = None
+            if speaks.protocol == "http2":
+                self._share()
+        for connection in self.idle:
+            connection.per_try = timeouts.per_try
+        if self.shared is not None:
+            self.shared.follow(speaks.most, timeouts.per_try)
+
     def close(self) -> None:
         """Close what is idle now, and what is in use as it comes back."""
         self._closed = True
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self.shared is not None:
             self.shared.close()
         for connection in self.idle:
@@ -177,6 +210,8 @@ class Endpoint:
                 return H2Client(transport, self.host, self._timeouts.per_try)
 
             self.shared = Shared(make, self._speaks.spawn, self._speaks.most)
+            if self._closed:
+                self.shared.close()
         return self.shared
 
 

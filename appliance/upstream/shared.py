@@ -91,6 +91,7 @@ class Shared:
     def _adopt(self, transport: Transport) -> H2Client:
         connection = self._make(transport)
         connection.spawn = self._spawn
+        connection.brief = self._closed
         self.connections.append(connection)
         self._spawn(self._run, connection)
         return connection
@@ -126,6 +127,12 @@ class Shared:
         for connection in list(self.connections):
             if not connection.busy and connection.idle_since <= before:
                 connection.close()
+
+    def follow(self, most: int, per_try: float) -> None:
+        """Go by other limits from now on."""
+        self._most = most
+        for connection in self.connections:
+            connection.per_try = per_try
 
     def close(self) -> None:
         """Close what is idle now, and what is in use as its last call ends."""

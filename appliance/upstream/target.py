@@ -18,7 +18,7 @@ from appliance.model.headers import Headers
 from appliance.policy.breaker import State
 from appliance.policy.retry import Budget
 
-from .breakers import Fuse, Fuses
+from .breakers import Fuse
 from .cluster import Cluster
 from .endpoint import Endpoint
 
@@ -36,8 +36,7 @@ class Target:
         self.weight = plan.weight
         self.fuses = cluster.fuses
         if plan.own_breaker:
-            self.fuses = Fuses(f"{route}@{cluster.name}", plan.breaker, cluster.now, cluster.moved)
-            cluster.others.append(self.fuses)
+            self.fuses = cluster.own_fuses(route, plan.breaker)
         self.budget = cluster.budget
         if plan.retry.budget != cluster.plan.retry.budget:
             self.budget = Budget(plan.retry.budget.ratio, plan.retry.budget.floor)

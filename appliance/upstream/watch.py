@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from appliance.config.plan import EndpointPlan
+from appliance.model.address import Address
 
 from .cluster import Cluster, Outside
 from .discover import resolve_forever
@@ -47,28 +47,52 @@ class Watch:
         self._cluster = cluster
         self._outside = outside
         self._checks: dict[Endpoint, trio.CancelScope] = {}
-        self._unknown = {entry for entry in cluster.plan.endpoints if entry.address.kind == "dns"}
+        self._lookups: dict[Address, trio.CancelScope] = {}
+        self._unknown: set[Address] = set()
         self._known = trio.Event()
 
     def start(self) -> None:
         """Begin to look up and to check."""
-        outside = self._outside
-        for entry in self._unknown:
-            told, failed = partial(self._resolved, entry), partial(self._unresolved, entry)
-            host, port = entry.address.host, entry.address.port
-            loop = partial(resolve_forever, chance=outside.chance)
-            outside.spawn(loop, host, port, outside.resolve, told, failed)
+        self._unknown = set(_names(self._cluster)) - set(self._lookups)
+        for address in self._unknown:
+            scope = self._lookups[address] = trio.CancelScope()
+            self._outside.spawn(self._look_up_within, scope, address)
         if not self._unknown:
             self._known.set()
         for endpoint in self._cluster.endpoints:
             self._check(endpoint)
 
+    def follow(self, cluster: Cluster) -> None:
+        """Keep the list of the cluster that has taken over; only what goes on as before is not begun anew."""
+        before, self._cluster = self._cluster.plan, cluster
+        after = cluster.plan
+        same = (before.health, before.tls, before.protocol) == (after.health, after.tls, after.protocol)
+        stay = set(cluster.endpoints) if same else set()
+        for endpoint in self._checks.keys() - stay:
+            self._checks.pop(endpoint).cancel()
+        for address in self._lookups.keys() - set(_names(cluster)):
+            self._lookups.pop(address).cancel()
+        self.start()
+
+    def stop(self) -> None:
+        """End all loops."""
+        for scope in (*self._checks.values(), *self._lookups.values()):
+            scope.cancel()
+
     async def wait_known(self) -> None:
         """Wait until every name has been looked up once, with or without success."""
         await self._known.wait()
 
-    def _resolved(self, entry: EndpointPlan, addresses: tuple[str, ...]) -> None:
-        came, gone = self._cluster.resolved(entry, addresses)
+    async def _look_up_within(self, scope: trio.CancelScope, address: Address) -> None:
+        outside = self._outside
+        told, failed = partial(self._resolved, address), partial(self._unresolved, address)
+        with scope:
+            await resolve_forever(
+                address.host, address.port, outside.resolve, told, failed, chance=outside.chance
+            )
+
+    def _resolved(self, name: Address, addresses: tuple[str, ...]) -> None:
+        came, gone = self._cluster.resolved(name, addresses)
         for endpoint in gone:
             scope = self._checks.pop(endpoint, None)
             if scope is not None:
@@ -76,16 +100,15 @@ class Watch:
         for endpoint in came:
             self._check(endpoint)
         new, old = tuple(each.name for each in came), tuple(each.name for each in gone)
-        host = entry.address.host
-        self._looked_up(NameShift(self._cluster.name, host, new, old, len(addresses)), entry)
+        self._looked_up(NameShift(self._cluster.name, name.host, new, old, len(addresses)), name)
 
-    def _unresolved(self, entry: EndpointPlan, why: str) -> None:
-        count = len(self._cluster.addresses(entry))
-        self._looked_up(NameShift(self._cluster.name, entry.address.host, (), (), count, why), entry)
+    def _unresolved(self, name: Address, why: str) -> None:
+        count = len(self._cluster.addresses(name))
+        self._looked_up(NameShift(self._cluster.name, name.host, (), (), count, why), name)
 
-    def _looked_up(self, shift: NameShift, entry: EndpointPlan) -> None:
+    def _looked_up(self, shift: NameShift, name: Address) -> None:
         self._outside.told(shift)
-        self._unknown.discard(entry)
+        self._unknown.discard(name)
         if not self._unknown:
             self._known.set()
 
@@ -110,3 +133,7 @@ class Watch:
         if health.healthy:
             self._cluster.warm(endpoint)
         self._outside.told(HealthShift(self._cluster.name, endpoint.name, health.healthy, why))
+
+
+def _names(cluster: Cluster) -> list[Address]:
+    return [entry.address for entry in cluster.plan.endpoints if entry.address.kind == "dns"]

@@ -85,7 +85,7 @@ def test_a_name_has_no_endpoints_until_it_is_resolved() -> None:
     """Then every address is one; requests that have none ask for the name, not for the address."""
     cluster, _, _ = made(replace(upstream(), endpoints=(NAME,)))
     assert cluster.endpoints == []
-    came, gone = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2", "2001:db8::1"))
+    came, gone = cluster.resolved(NAME.address, ("10.0.0.1", "10.0.0.2", "2001:db8::1"))
     assert [each.name for each in came] == ["10.0.0.1:80", "10.0.0.2:80", "[2001:db8::1]:80"]
     assert gone == []
     assert {each.host for each in came} == {b"app.internal:80"}
@@ -96,15 +96,15 @@ def test_an_address_that_stays_keeps_its_state() -> None:
     """The same object, with its breaker; one that goes is closed, forgotten, and fresh if it comes again."""
     cluster, _, _ = made(beside("10.9.9.9:80", NAME))
     fixed = cluster.endpoints[0]
-    stays, goes = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))[0]
+    stays, goes = cluster.resolved(NAME.address, ("10.0.0.1", "10.0.0.2"))[0]
     breakers = [cluster.fuses.of(each.name) for each in (stays, goes)]
-    came, gone = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.3"))
+    came, gone = cluster.resolved(NAME.address, ("10.0.0.1", "10.0.0.3"))
     assert [each.name for each in came] == ["10.0.0.3:80"]
     assert gone == [goes]
     assert cluster.endpoints == [fixed, stays, *came]
     assert cluster.fuses.of(stays.name) is breakers[0]
     assert cluster.fuses.of(goes.name) is not breakers[1]
-    again, _ = cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2", "10.0.0.3"))
+    again, _ = cluster.resolved(NAME.address, ("10.0.0.1", "10.0.0.2", "10.0.0.3"))
     assert again[0] is not goes
 
 
@@ -112,11 +112,11 @@ def test_an_address_of_two_names_is_one_endpoint() -> None:
     """And of one that is written out."""
     other = replace(NAME, address=Address("dns", host="other.internal", port=80))
     cluster, _, _ = made(beside("10.0.0.1:80", NAME, other))
-    cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))
-    cluster.resolved(other, ("10.0.0.2", "10.0.0.3"))
+    cluster.resolved(NAME.address, ("10.0.0.1", "10.0.0.2"))
+    cluster.resolved(other.address, ("10.0.0.2", "10.0.0.3"))
     assert [each.name for each in cluster.endpoints] == ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
     shared = cluster.endpoints[1]
-    cluster.resolved(NAME, ())
+    cluster.resolved(NAME.address, ())
     assert cluster.endpoints[0].name == "10.0.0.1:80"
     assert cluster.endpoints[1] is shared
 
@@ -149,9 +149,9 @@ def test_slow_start_is_seen_in_the_shares() -> None:
 def test_who_was_there_from_the_start_is_not_slowed() -> None:
     """Neither are the addresses of the first answer; those that come later are."""
     cluster, clock, _ = made(replace(upstream(), endpoints=(NAME,), slow_start=10.0))
-    cluster.resolved(NAME, ("10.0.0.1",))
+    cluster.resolved(NAME.address, ("10.0.0.1",))
     cluster.tick(clock.now)
-    cluster.resolved(NAME, ("10.0.0.1", "10.0.0.2"))
+    cluster.resolved(NAME.address, ("10.0.0.1", "10.0.0.2"))
     assert [each.weight for each in cluster.endpoints] == [100, 10]
 
 

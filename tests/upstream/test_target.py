@@ -220,7 +220,7 @@ def test_a_route_with_rules_of_its_own_has_its_own_breakers() -> None:
     fuse = own.fuses.of("a:1")
     assert (fuse.name, fuse.breaker.state) == ("pay@app/a:1", State.OPEN)
     assert table.name() == "a:1"
-    assert table.cluster.others == [own.fuses]
+    assert list(table.cluster.own.values()) == [own.fuses]
 
 
 def test_a_budget_is_the_upstreams_unless_the_route_has_its_own() -> None:

@@ -16,10 +16,10 @@ from .access_log import AccessLog
 class Ending:
     """Ends exchanges; counts them in ``total``."""
 
-    __slots__ = ("_log", "_now", "_timed", "total")
+    __slots__ = ("_now", "_timed", "log", "total")
 
     def __init__(self, log: AccessLog | None, timed: set[Exchange], now: Callable[[], float]) -> None:
-        self._log = log
+        self.log = log
         self._timed = timed
         self._now = now
         self.total = 0
@@ -36,5 +36,5 @@ class Ending:
         if self._timed:
             self._timed.discard(exchange)
         self.total += 1
-        if self._log is not None:
-            self._log.record(exchange, now)
+        if self.log is not None:
+            self.log.record(exchange, now)

@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from math import inf
 
 from appliance.config.plan import Destination, Forward, Plan, Respond, RoutePlan
+from appliance.config.plan_policy import RateLimitPlan
 from appliance.model.exchange import Exchange
 from appliance.model.message import Response
 from appliance.model.service import Layer, Service
@@ -51,11 +52,39 @@ from .layers.split import split
 from .reply import redirect, respond
 
 
-def build_front(inner: Service, pressure: Pressure, limit: Limit | None, outside: Outside) -> Service:
+class Limits:
+    """The rate limits of a plan by route, the proxy's own by ""; those of ``old`` go on."""
+
+    def __init__(self, old: Mapping[str, Limit], outside: Outside) -> None:
+        self.all: dict[str, Limit] = {}
+        self._old = old
+        self._outside = outside
+        self._plans: dict[str, RateLimitPlan] = {}
+
+    def layer(self, plan: RateLimitPlan, route: str, name: str) -> Layer:
+        """Give the layer that asks the limit of a route."""
+        limit = self._old.get(route)
+        if limit is None or limit.plan.key != plan.key:
+            limit = Limit(plan, name, self._outside.now)
+        self.all[route] = limit
+        self._plans[route] = plan
+        return rate_limit(limit, plan, self._outside.now)
+
+    def sweep(self) -> None:
+        """Forget buckets that are full; for a moment when there is time."""
+        for limit in self.all.values():
+            limit.sweep()
+
+    def take_over(self) -> None:
+        """Let limits that go on go by their plans of now."""
+        for name, limit in self.all.items():
+            if limit.plan != self._plans[name]:
+                limit.follow(self._plans[name])
+
+
+def build_front(inner: Service, pressure: Pressure, limit: Layer | None) -> Service:
     """Give what stands before all routes, or before a listener's redirect."""
-    if limit is not None:
-        inner = rate_limit(limit, outside.now)(inner)
-    return shed(pressure)(inner)
+    return shed(pressure)(inner if limit is None else limit(inner))
 
 
 def build_routes(
@@ -63,16 +92,14 @@ def build_routes(
     clusters: Mapping[str, Cluster],
     timed: set[Exchange],
     outside: Outside,
-    limits: list[Limit],
+    limits: Limits,
 ) -> Service:
-    """Give the service of all routes; their rate limits are added to ``limits``."""
+    """Give the service of all routes."""
     rows = []
     for row in plan.routes:
         service = _route_stack(row, plan, clusters, timed, outside)
         if row.rate_limit is not None:
-            limit = Limit(row.rate_limit, row.name, outside.now)
-            limits.append(limit)
-            service = rate_limit(limit, outside.now)(service)
+            service = limits.layer(row.rate_limit, row.name, row.name)(service)
         rows.append((row, service))
     return route(rows)
 

@@ -54,7 +54,7 @@ async def resolve_forever(
     failures = 0
     while True:
         try:
-            found = await _addresses(host, port, resolve)
+            found = await addresses_of(host, port, resolve)
         except OSError as error:
             if not failures:
                 failed(error.strerror or str(error) or type(error).__name__)
@@ -68,8 +68,8 @@ async def resolve_forever(
         await trio.sleep(pause * chance.uniform(0.9, 1.1))
 
 
-async def _addresses(host: str, port: int, resolve: Resolve) -> Addresses:
-    """Look up once; raises OSError when there is no address."""
+async def addresses_of(host: str, port: int, resolve: Resolve) -> Addresses:
+    """Look a name up once; raises OSError when there is no address."""
     with trio.move_on_after(LOOKUP_LIMIT):
         found = await resolve(host, port)
         if not found:

@@ -5,15 +5,17 @@ The loops end with the worker; that of an endpoint ends when its address is gone
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import trio
 
+from appliance.config.plan import UpstreamPlan
 from appliance.model.address import Address
 
 from .cluster import Cluster, Outside
-from .discover import resolve_forever
+from .discover import addresses_of, resolve_forever
 from .endpoint import Endpoint
 from .probe import check_forever
 
@@ -133,6 +135,26 @@ class Watch:
         if health.healthy:
             self._cluster.warm(endpoint)
         self._outside.told(HealthShift(self._cluster.name, endpoint.name, health.healthy, why))
+
+
+async def look_up(
+    plans: Iterable[UpstreamPlan], outside: Outside, limit: float
+) -> dict[Address, tuple[str, ...]]:
+    """Give the addresses of the names in upstreams, of those that can be looked up within ``limit``."""
+    found: dict[Address, tuple[str, ...]] = {}
+
+    async def ask(name: Address) -> None:
+        try:
+            found[name] = await addresses_of(name.host, name.port, outside.resolve)
+        except OSError:
+            return  # whoever watches the upstream will tell
+
+    with trio.move_on_after(limit):
+        async with trio.open_nursery() as nursery:
+            for name in {each.address for plan in plans for each in plan.endpoints}:
+                if name.kind == "dns":
+                    nursery.start_soon(ask, name)
+    return found
 
 
 def _names(cluster: Cluster) -> list[Address]:

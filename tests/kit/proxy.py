@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import h11
@@ -23,13 +23,13 @@ from appliance.model.fault import CONNECT_FAILED, CONNECT_TIMEOUT, Fault
 from appliance.net.park import Lot
 from appliance.net.transport import PeerGone
 from appliance.proxy.access_log import facts
+from appliance.proxy.door import Door, Settings
 from appliance.proxy.events import log_event
-from appliance.proxy.snapshot import revive
-from appliance.proxy.worker import Worker
+from appliance.proxy.snapshot import Snapshot, revive
+from appliance.proxy.worker import Means, Worker
 from appliance.upstream.breakers import BreakerShift
 from appliance.upstream.cluster import Outside
 from appliance.upstream.endpoint import Endpoint
-from appliance.upstream.watch import Watch
 
 from .origin import Origin
 from .plans import ORIGIN, plan
@@ -164,8 +164,6 @@ class Proxy:
         self.upstream_wires: list[Wire] = []
         self.nursery = nursery
         self.worker = Worker(plan, [], self.journal, 1000, trio.current_time)
-        self.worker._keep_open = lambda: self.keep_open and not self.worker.pressure.level  # type: ignore[method-assign]
-        self.servers = self.worker.servers
         self.shifts: list[BreakerShift] = []
         self.chance = Random(1)
         self.names_at: Callable[[str], list[str]] = lambda _: []
@@ -173,12 +171,26 @@ class Proxy:
         outside = Outside(
             self.dial, trio.current_time, self.chance, self._told, nursery.start_soon, self._resolve
         )
-        self.snapshot = revive(plan, outside, self.worker._timed, self.worker.pressure)
-        self.worker._snapshot = self.snapshot
-        for cluster in self.snapshot.clusters.values():
-            Watch(cluster, outside).start()
+        worker = self.worker
+        stays = lambda: self.keep_open and not worker.pressure.level  # noqa: E731
+        worker.house = replace(worker.house, keep_open=stays)
+        worker.doors = [Door(Settings(each), None, worker.house) for each in plan.listeners]
+        worker._outside = outside
+        worker._snapshot = revive(plan, outside, worker._timed, worker.pressure)
+        worker._watch(worker._snapshot)
         nursery.start_soon(self.lot.run)
-        nursery.start_soon(self.worker._keep_house)
+        nursery.start_soon(worker.keep_house)
+
+    async def reload(self, plan: Plan) -> None:
+        """Go over to another plan, whose listeners are the same; raises ReloadError."""
+        names = await self.worker.look_up(plan)
+        self.worker.reload(plan, Means(1000, keep_log=True), names, {})
+        self.plan = plan
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The generation of now."""
+        return self.worker.current()
 
     def _told(self, event: object) -> None:
         log_event(event)
@@ -221,7 +233,7 @@ class Proxy:
     async def _serve(self, wire: Wire, peer: str, index: int) -> None:
         self.open_clients += 1
         try:
-            await self.worker.serve(wire, peer, self.plan.listeners[index])
+            await self.worker.doors[index].serve(wire, peer)
         finally:
             self.open_clients -= 1
 

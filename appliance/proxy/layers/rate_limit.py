@@ -50,6 +50,11 @@ class Limit:
         self.refused = 0
         self._now = now
 
+    def follow(self, plan: RateLimitPlan) -> None:
+        """Go by other numbers from now on; the buckets keep what they miss. The key has to be the same."""
+        self.plan = plan
+        self.buckets.follow(plan.rate, plan.burst, int(self._now() * 1e6))
+
     def take(self, key: Hashable, now: int) -> int:
         """Take a token at ``now`` (microseconds); give 0, or the microseconds until there is one."""
         wait = self.buckets.take(key, now)
@@ -65,12 +70,12 @@ class Limit:
         self.buckets.sweep(int(self._now() * 1e6))
 
 
-def rate_limit(limit: Limit, now: Callable[[], float]) -> Layer:
-    """Give the layer that asks ``limit`` before anything else."""
-    plan, take, key_of = limit.plan, limit.take, _key_of(limit.plan.key)
+def rate_limit(limit: Limit, plan: RateLimitPlan, now: Callable[[], float]) -> Layer:
+    """Give the layer that asks ``limit`` before anything else; ``plan`` is what it goes by, or soon will."""
+    take, key_of = limit.take, _key_of(plan.key)
     about = f"the limit of {limit.name}: {format_rate(plan.rate)}, burst {plan.burst}, by {plan.key}"
     reason = replace(RATE_LIMITED, status=plan.status)
-    fields = _fields(limit)
+    fields = _fields(limit, plan)
 
     def enforce(inner: Service) -> Service:
         async def serve(exchange: Exchange) -> Response:
@@ -102,9 +107,9 @@ def rate_limit(limit: Limit, now: Callable[[], float]) -> Layer:
     return enforce if plan.mode == "enforce" else watch
 
 
-def _fields(limit: Limit) -> Callable[[Hashable, int], Headers]:
+def _fields(limit: Limit, plan: RateLimitPlan) -> Callable[[Hashable, int], Headers]:
     """Give what tells, in two fields, how a key stands with ``limit`` at a moment (microseconds)."""
-    plan, full_after, name = limit.plan, limit.buckets.full_after, limit.name.encode()
+    full_after, name = limit.buckets.full_after, limit.name.encode()
     interval = max(1, round(1e6 / plan.rate))  # of one token, as the buckets reckon
     window = max(1, ceil(plan.burst / plan.rate))
     over = b";w=%d" % window if plan.burst >= plan.rate else b""  # less than a second cannot be said
@@ -118,7 +123,7 @@ def _fields(limit: Limit) -> Callable[[Hashable, int], Headers]:
         full = full_after(key, moment)
         taken = -(-full // interval)
         more = full - (taken - 1) * interval if taken else 0
-        return [policy, state(plan.burst - taken, -(-more // 1_000_000))]
+        return [policy, state(max(0, plan.burst - taken), -(-more // 1_000_000))]
 
     return fields
 

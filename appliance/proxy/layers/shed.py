@@ -30,6 +30,10 @@ class Pressure:
         self.share = 0.0
         self.refused = 0
 
+    def follow(self, plan: MemoryPlan) -> None:
+        """Go by other marks from the next look on."""
+        self._plan = plan
+
     def update(self, share: float | None) -> str:
         """Take the used share of memory, None if it is unknown; give a sentence if the level changes."""
         self.share = 0.0 if share is None else share

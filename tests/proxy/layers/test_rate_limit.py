@@ -47,7 +47,7 @@ class Bare:
                 raise Fault(CONNECT_FAILED, "", [(b"retry-after", b"7")])
             return Response(200, [])
 
-        self._service = rate_limit(self.limit, lambda: self.time)(inner)
+        self._service = rate_limit(self.limit, plan, lambda: self.time)(inner)
 
     async def ask(self, *headers: tuple[bytes, bytes], client: str = "192.0.2.7") -> Fault | Headers:
         """Give the fields of the answer, or the fault."""
@@ -203,7 +203,7 @@ async def test_shadow_refuses_nobody(autojump_clock: object) -> None:
         await proxy.settle()
         note = "over the limit of edge: 1/s, burst 2, by client_ip (shadow)"
         assert [record["notes"] for record in proxy.journal.records] == [None, None, note, note]
-        (limit,) = proxy.snapshot.limits
+        (limit,) = proxy.snapshot.limits.all.values()
         assert (limit.allowed, limit.refused) == (2, 2)
         assert limit.offenders.top(1) == [Offender("192.0.2.7", 2, 0)]
 
@@ -213,7 +213,7 @@ async def test_the_worst_are_known(autojump_clock: object) -> None:
     async with running(plan=front(TWO)) as proxy:
         for peer, count in (("192.0.2.1", 3), ("192.0.2.2", 7), ("192.0.2.3", 2)):
             await statuses(proxy, count, peer=peer)
-        (limit,) = proxy.snapshot.limits
+        (limit,) = proxy.snapshot.limits.all.values()
         assert limit.offenders.top(5) == [Offender("192.0.2.2", 5, 0), Offender("192.0.2.1", 1, 0)]
 
 
@@ -227,7 +227,7 @@ async def test_a_value_that_is_secret_is_told_nowhere(autojump_clock: object) ->
         assert b"s3cret" not in answer.body + b"".join(value for _, value in answer.headers)
         await proxy.settle()
         assert "s3cret" not in str(proxy.journal.records)
-        (limit,) = proxy.snapshot.limits
+        (limit,) = proxy.snapshot.limits.all.values()
         (offender,) = limit.offenders.top(5)
         assert "s3cret" not in str(offender)
 
@@ -243,7 +243,7 @@ async def test_forgetting_grants_nobody_anything(autojump_clock: object) -> None
     """A sweep drops full buckets only."""
     async with running(plan=front(RateLimitPlan(rate=0.1, burst=2))) as proxy:
         assert await statuses(proxy, 3) == [200, 200, 429]
-        (limit,) = proxy.snapshot.limits
+        (limit,) = proxy.snapshot.limits.all.values()
         await trio.sleep(9)
         limit.sweep()
         assert await statuses(proxy, 1) == [429]

@@ -43,7 +43,7 @@ DOORS = {
     "trio_websocket": ("control/hub.py", "tui/feed.py"),
     "prometheus_client": ("control/",),
     "ssl": ("net/", "config/"),
-    "socket": ("net/", "config/", "cli/run.py", "cli/demo", "cli/machine.py"),
+    "socket": ("net/", "config/", "cli/service.py", "cli/demo", "cli/machine.py"),
     "select": ("net/",),
     "outcome": ("net/park.py",),
 }

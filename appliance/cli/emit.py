@@ -1,4 +1,4 @@
-"""How commands print: whether a stream gets colour, and numbers with their nouns."""
+"""How commands print: whether a stream gets colour."""
 
 from __future__ import annotations
 
@@ -13,8 +13,3 @@ def wants_colour(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
-
-
-def counted(number: int, word: str) -> str:
-    """Give ``1 route``, ``2 routes``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"

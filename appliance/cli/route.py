@@ -25,10 +25,10 @@ from appliance.config.plan import Forward, Plan
 from appliance.config.plan_policy import RateLimitPlan
 from appliance.config.policy_text import Line, policy_lines
 from appliance.model.address import Where
+from appliance.model.text import counted
 from appliance.proxy.trust import client_of, trusts
 from appliance.routing.rewrite import Rewrite
 
-from .emit import counted
 from .exits import Exit
 
 WIDTH = 100

@@ -1,7 +1,7 @@
 """``meshctl run``: bring a profile to life in the foreground until a signal says stop.
 
 Messages go to stderr, the access log to where the profile says. The first SIGINT or SIGTERM drains,
-the second ends at once. SIGHUP changes nothing.
+the second ends at once. SIGHUP loads the profile again, unless it is that of a lost terminal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -21,14 +20,16 @@ import trio
 from appliance import __version__
 from appliance.config.load import load_profile
 from appliance.config.plan import Plan
+from appliance.control.reload import Reloader
+from appliance.model.text import counted
 from appliance.net.clock import MonotonicClock
 from appliance.net.listen import BindError, bind, bound_address, unbind
 from appliance.proxy.access_log import open_log
-from appliance.proxy.worker import Bound, Worker
+from appliance.proxy.worker import Bound, Means, Worker
 
-from .emit import counted
 from .exits import Exit
 from .machine import ThisMachine
+from .service import has_terminal, keep_alive, notify, notify_reloading
 
 _log = logging.getLogger("meshctl")
 _DEFAULT_CONNECTIONS = 10_000
@@ -71,7 +72,8 @@ def run(profile: str, *, check_only: bool = False) -> int:
     print(_start_line(plan, bound), file=sys.stderr, flush=True)
     try:
         _quieten_collector()
-        trio.run(_serve, worker, clock=MonotonicClock())
+        reloader = Reloader(worker, loaded, profile, ThisMachine, _means)
+        trio.run(_serve, worker, reloader, clock=MonotonicClock())
     finally:
         if log is not None:
             log.close()
@@ -154,37 +156,48 @@ def _quieten_collector() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-async def _serve(worker: Worker) -> None:
+async def _serve(worker: Worker, reloader: Reloader) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, worker)
-            _notify("READY=1")
+            nursery.start_soon(_obey, signals, worker, reloader, nursery)
+            nursery.start_soon(keep_alive)
+            notify("READY=1")
             await worker.run()
             nursery.cancel_scope.cancel()
 
 
-async def _obey(signals: AsyncIterator[int], worker: Worker) -> None:
+async def _obey(
+    signals: AsyncIterator[int], worker: Worker, reloader: Reloader, nursery: trio.Nursery
+) -> None:
+    terminal = has_terminal()
     async for number in signals:
         if number == signal.SIGHUP:
-            _log.info("SIGHUP: this version does not reload; restart it to load a changed profile")
+            if terminal and not has_terminal():
+                terminal = False
+                _log.info("the terminal is gone; the proxy goes on")
+            else:
+                nursery.start_soon(_reload, reloader)
             continue
         if not worker.draining:
-            _notify("STOPPING=1")
+            notify("STOPPING=1")
             limit = worker.plan.process.drain_timeout
             left = counted(worker.in_flight, "request")
             _log.info("draining %s, %gs left; again to stop at once", left, limit)
         worker.stop()
 
 
-def _notify(state: str) -> None:
-    """Tell the service manager, if there is one (sd_notify(3))."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    target = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.connect(target)
-            sock.send(state.encode())
-        except OSError as error:
-            _log.warning("NOTIFY_SOCKET %s: %s", path, error)
+async def _reload(reloader: Reloader) -> None:
+    """Load the profile again, and say what came of it."""
+    notify_reloading()
+    outcome = await reloader.reload()
+    notify("READY=1")
+    if outcome.problems:
+        print(outcome.problems, end="", file=sys.stderr, flush=True)
+    _log.log(logging.INFO if outcome.ok else logging.ERROR, "%s", outcome.text)
+
+
+def _means(before: Plan, after: Plan) -> Means:
+    """Give what another plan needs of the process; raises OSError when its log cannot be opened."""
+    keep = before.access_log == after.access_log
+    log = None if keep else open_log(after.access_log, time.time(), time.monotonic())
+    return Means(connection_limit(after), log, keep)

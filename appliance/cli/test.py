@@ -20,9 +20,9 @@ from appliance.config.plan import Plan, RoutePlan
 from appliance.config.plan_policy import RouteTest
 from appliance.config.secrets import is_secret_name, without_credentials
 from appliance.model.fault import NO_ROUTE
+from appliance.model.text import counted
 from appliance.routing.explain import explain
 
-from .emit import counted
 from .exits import Exit
 from .route import Paint, load_plan, place, terminal_width, wrapped
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from appliance.config.diagnostic import Diagnostic, printable, summary
 from appliance.config.load import Loaded, load_profile
+from appliance.model.text import counted
 
-from .emit import counted
 from .exits import Exit
 from .machine import ThisMachine
 

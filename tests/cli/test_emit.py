@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from appliance.cli.emit import counted, wants_colour
+from appliance.cli.emit import wants_colour
+from appliance.model.text import counted
 
 
 class Terminal(io.StringIO):

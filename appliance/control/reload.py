@@ -1,0 +1,106 @@
+"""Loading the profile again while the proxy runs: read, compare, go over, or say why not.
+
+Reading happens in a thread, for a large profile takes a second. One reload runs at a time; those that
+are asked for meanwhile wait for their turn, and read the file when it has come.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from appliance.config.diff import Change, diff
+from appliance.config.diff_text import closing, told
+from appliance.config.load import Loaded, load_profile
+from appliance.config.machine import Machine
+from appliance.config.plan import Plan
+from appliance.model.text import counted
+from appliance.proxy.worker import Means, ReloadError, Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a reload. ``text`` is a sentence; ``problems`` are diagnostics as `validate` prints them.
+
+    ``changes`` are those that were found; ``generation`` counts the profiles that have run since the start.
+    """
+
+    ok: bool
+    text: str
+    generation: int
+    changes: tuple[Change, ...] = ()
+    problems: str = ""
+
+
+class Reloader:
+    """Loads the profile of a worker again. ``means`` gives what another plan needs, and may raise OSError."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        loaded: Loaded,
+        path: str,
+        machine: Callable[[], Machine],
+        means: Callable[[Plan, Plan], Means],
+    ) -> None:
+        """``loaded`` is what runs, ``path`` where it came from; ``machine`` is what certificates are held
+        against, asked anew for each reload."""
+        self._worker = worker
+        self._running = loaded
+        self._path = path
+        self._machine = machine
+        self._means = means
+        self._turn = trio.Lock()
+
+    async def reload(self, *, dry_run: bool = False) -> Outcome:
+        """Load the file and go over to it; with ``dry_run`` only say what that would change."""
+        async with self._turn:
+            return await self._reload(dry_run)
+
+    async def _reload(self, dry_run: bool) -> Outcome:
+        loaded = await trio.to_thread.run_sync(self._load)
+        plan, running = loaded.plan, self._running
+        problems = loaded.diagnostics.render() if loaded.diagnostics else ""
+        if plan is None:
+            count = loaded.diagnostics.errors
+            return self._refused(f"{self._path} has {counted(count, 'error')}", problems)
+        unsafe = [key for key in plan.unbuilt if key.security]
+        if unsafe:
+            keys = ", ".join(f"`{key.path}` (line {key.where.line})" for key in unsafe)
+            return self._refused(
+                f"{keys}: not supported by this version; the profile of before stays", problems
+            )
+        changes = diff(running, loaded)
+        generation = self._worker.current().generation
+        if not changes:
+            return Outcome(True, f"{self._path} says what runs already", generation, (), problems)
+        if dry_run:
+            return Outcome(True, f"would reload: {closing(changes)}", generation, changes, problems)
+        before = self._worker.plan
+        names = await self._worker.look_up(plan)
+        try:
+            means = self._means(before, plan)
+            old_log = self._worker.ending.log
+            self._worker.reload(plan, means, names, os.environ)
+        except OSError as error:
+            where = f" {error.filename}" if error.filename else ""
+            return self._refused(
+                f"the access log{where} cannot be opened: {error.strerror or error}", problems
+            )
+        except ReloadError as error:
+            return self._refused(str(error), problems)
+        self._running = loaded
+        if not means.keep_log and old_log is not None:
+            await trio.to_thread.run_sync(old_log.close)
+        text = f"reloaded {self._path} ({before.digest} to {plan.digest}): {told(changes)}"
+        return Outcome(True, text, self._worker.current().generation, changes, problems)
+
+    def _load(self) -> Loaded:
+        return load_profile(self._path, machine=self._machine())
+
+    def _refused(self, why: str, problems: str) -> Outcome:
+        text = f"not reloaded: {why}; the profile of before stays"
+        return Outcome(False, text, self._worker.current().generation, (), problems)

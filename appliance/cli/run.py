@@ -69,11 +69,10 @@ def run(profile: str, *, check_only: bool = False) -> int:
         return Exit.CANNOT_START
     worker = Worker(plan, bound, log, room)
     _say_drills(plan)
-    print(_start_line(plan, bound), file=sys.stderr, flush=True)
     try:
         _quieten_collector()
         reloader = Reloader(worker, loaded, profile, ThisMachine, _means)
-        trio.run(_serve, worker, reloader, clock=MonotonicClock())
+        trio.run(_serve, worker, reloader, _start_line(plan, bound), clock=MonotonicClock())
     finally:
         if log is not None:
             log.close()
@@ -156,8 +155,9 @@ def _quieten_collector() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-async def _serve(worker: Worker, reloader: Reloader) -> None:
+async def _serve(worker: Worker, reloader: Reloader, start_line: str) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        print(start_line, file=sys.stderr, flush=True)  # from now on signals are obeyed
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, worker, reloader, nursery)
             nursery.start_soon(keep_alive)

@@ -7,7 +7,6 @@ import io
 import pytest
 
 from appliance.cli.emit import wants_colour
-from appliance.model.text import counted
 
 
 class Terminal(io.StringIO):
@@ -37,8 +36,3 @@ def test_colour_is_for_terminals(
         monkeypatch.setenv(name, value)
     assert wants_colour(Terminal()) is on_terminal
     assert wants_colour(io.StringIO()) is on_pipe
-
-
-def test_numbers_agree_with_their_nouns() -> None:
-    """One route, two routes, no routes."""
-    assert [counted(number, "route") for number in (0, 1, 2)] == ["0 routes", "1 route", "2 routes"]

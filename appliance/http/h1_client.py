@@ -130,6 +130,7 @@ class H1Client:
                 self._rules.idle = exchange.long_idle
             answer = self.body = body_of(framing.length, self.inbox, self._rules)
         response = attempt.response = Response(head.status, framing.headers, answer, head.reason)
+        attempt.head_at = transport.lot.now()
         if not head.minor:
             response.version = "HTTP/1.0"
         return response
@@ -145,6 +146,7 @@ class H1Client:
         self.transport.rx.due = inf
         self._answered = True
         response = attempt.response = Response(101, framing.headers)
+        attempt.head_at = self.transport.lot.now()
         response.tunnel = WireEnd(self.inbox, UPSTREAM_CUT, UPSTREAM_SLOW, exchange.long_idle)
         return response
 

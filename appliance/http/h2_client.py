@@ -255,6 +255,7 @@ class H2Call:
                 self._arm(exchange)
             await stream.wait(rx.due, rx.why or RESPONSE_TIMEOUT)
         stream.rx.due = inf
+        attempt.head_at = connection.now()
         status, headers, length = self._head
         answer: Body = NO_BODY
         if request.upgrade and 200 <= status < 300 and not stream.remote:

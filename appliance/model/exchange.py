@@ -91,6 +91,9 @@ class Endpoint(Protocol):
     def crowd(self) -> Crowd:
         """Who shares the upstream."""
 
+    def count(self, attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> None:
+        """Count an attempt that has ended."""
+
     def lease_nowait(self, attempt: Attempt) -> Connection | None:
         """Give the attempt an idle connection that is alive; None when there is none."""
 
@@ -115,7 +118,7 @@ class Attempt:
     """One try at one endpoint; counted there as in flight until it ends.
 
     ``sent``: some of the request may have reached the endpoint. ``begun``: something of its answer, were it
-    an interim one, has been passed on. ``response`` is its answer once the head is there.
+    an interim one, has been passed on. ``response`` is its answer once the head is there, at ``head_at``.
     """
 
     __slots__ = (
@@ -126,6 +129,7 @@ class Attempt:
         "endpoint",
         "fault",
         "guard",
+        "head_at",
         "response",
         "reused",
         "sent",
@@ -144,6 +148,7 @@ class Attempt:
         self.ended = False
         self.response: Response | None = None
         self.fault: Fault | None = None
+        self.head_at = 0.0
         endpoint.in_flight += 1
         endpoint.crowd.in_flight += 1
 
@@ -159,6 +164,7 @@ class Attempt:
         crowd = endpoint.crowd
         endpoint.in_flight -= 1
         crowd.in_flight -= 1
+        endpoint.count(self, exchange, fault, now)
         if self.guard is not None:
             self.guard.ended(self, exchange, fault, now)
         if crowd.turns:

@@ -1,28 +1,32 @@
 """Where every exchange ends, answered or not: one place, one order, synchronous, once.
 
 The attempt first (its connection may serve the next request at once, its breaker hears how it went), then
-the deadline, then the record. Nothing here awaits, so no cancellation can split it.
+the deadline, then the counts, then the record. Nothing here awaits, so no cancellation can split it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from appliance.metrics.cell import Cell
 from appliance.model.exchange import Exchange
+from appliance.model.fault import Side
+from appliance.upstream.breakers import GRPC_FAILURES, grpc_status
 
 from .access_log import AccessLog
 
 
 class Ending:
-    """Ends exchanges; counts them in ``total``."""
+    """Ends exchanges, and counts them in ``cells`` by listener and route ("" for none)."""
 
-    __slots__ = ("_now", "_timed", "log", "total")
+    __slots__ = ("_now", "_timed", "cells", "log", "total")
 
     def __init__(self, log: AccessLog | None, timed: set[Exchange], now: Callable[[], float]) -> None:
         self.log = log
+        self.cells: dict[tuple[str, str], Cell] = {}
+        self.total = 0
         self._timed = timed
         self._now = now
-        self.total = 0
 
     def end(self, exchange: Exchange) -> None:
         """Release what the exchange holds and write it down."""
@@ -36,5 +40,20 @@ class Ending:
         if self._timed:
             self._timed.discard(exchange)
         self.total += 1
+        self._count(exchange, now)
         if self.log is not None:
             self.log.record(exchange, now)
+
+    def _count(self, exchange: Exchange, now: float) -> None:
+        key = (exchange.listener, exchange.route)
+        cell = self.cells.get(key)
+        if cell is None:
+            cell = self.cells[key] = Cell()
+        fault, status = exchange.fault, exchange.status
+        refused = fault is not None and fault.reason.side is Side.PROXY
+        failed = status >= 500 or (fault is not None and fault.reason.side is Side.UPSTREAM)
+        if not failed and exchange.request.method == b"POST" and exchange.grpc:
+            response = None if exchange.attempt is None else exchange.attempt.response
+            failed = response is not None and grpc_status(response) in GRPC_FAILURES
+        seconds = (exchange.head_at or now) - exchange.started
+        cell.count(status, seconds, exchange.stream.sent, failed=failed, refused=refused)

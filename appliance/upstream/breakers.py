@@ -22,6 +22,7 @@ from appliance.policy.breaker import OK, Breaker, Shift, State, Verdict
 from appliance.policy.verdict import UNKNOWN, of_fault, of_grpc, of_status
 
 LONG = 64 * 1024  # bytes of an answer, from which on a probe does not keep its place until the end
+GRPC_FAILURES = frozenset((2, 4, 13, 14, 15))  # UNKNOWN DEADLINE_EXCEEDED INTERNAL UNAVAILABLE DATA_LOSS
 PATIENCE = 5.0  # seconds for which a probe keeps its place although the client has not sent all of it
 
 

@@ -14,11 +14,14 @@ from functools import partial
 from appliance.config.plan import EndpointPlan, UpstreamTimeouts
 from appliance.http.h1_client import H1Client
 from appliance.http.h2_client import H2Call, H2Client
+from appliance.metrics.cell import Cell
 from appliance.model.address import Address
-from appliance.model.exchange import Attempt
+from appliance.model.exchange import Attempt, Exchange
+from appliance.model.fault import Fault, Side
 from appliance.net.transport import Transport
 from appliance.policy.health import Health
 
+from .breakers import GRPC_FAILURES, grpc_status
 from .crowd import Crowd
 from .shared import Shared
 
@@ -57,6 +60,7 @@ class Endpoint:
         "_speaks",
         "_timeouts",
         "address",
+        "cell",
         "crowd",
         "drained",
         "era",
@@ -85,6 +89,7 @@ class Endpoint:
         self.name = str(plan.address)
         self.weight = self.full_weight = plan.weight
         self.in_flight = 0
+        self.cell = Cell()
         self.drained = False
         self.health: Health | None = None
         self.idle: list[H1Client] = []
@@ -107,6 +112,15 @@ class Endpoint:
     def full(self, room: int) -> bool:
         """Say whether ``room`` connections are in use, and none of them can take another request."""
         return self.in_flight >= room and (self.shared is None or self.shared.full)
+
+    def count(self, attempt: Attempt, exchange: Exchange, fault: Fault | None, now: float) -> None:
+        """Count an attempt that has ended; what the client's side broke is no failure."""
+        response = attempt.response
+        status = 0 if response is None else response.status
+        failed = status >= 500 or (fault is not None and fault.reason.side is Side.UPSTREAM)
+        if not failed and response is not None and exchange.request.method == b"POST" and exchange.grpc:
+            failed = grpc_status(response) in GRPC_FAILURES
+        self.cell.count(status, (attempt.head_at or now) - attempt.began, 0, failed=failed)
 
     def lease_nowait(self, attempt: Attempt) -> Leased | None:
         """Give the attempt an idle connection that is alive; None when there is none."""

@@ -16,7 +16,9 @@ import h11
 import trio
 
 from appliance.config.plan import Plan
+from appliance.http.h1_server import H1Server
 from appliance.http.h2_client import H2Client
+from appliance.http.h2_server import H2Server
 from appliance.model.address import Address
 from appliance.model.exchange import Exchange
 from appliance.model.fault import CONNECT_FAILED, CONNECT_TIMEOUT, Fault
@@ -180,6 +182,11 @@ class Proxy:
         worker._watch(worker._snapshot)
         nursery.start_soon(self.lot.run)
         nursery.start_soon(worker.keep_house)
+
+    @property
+    def servers(self) -> set[H1Server | H2Server]:
+        """All connections of clients that speak HTTP."""
+        return self.worker.servers
 
     async def reload(self, plan: Plan) -> None:
         """Go over to another plan, whose listeners are the same; raises ReloadError."""

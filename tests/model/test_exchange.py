@@ -60,6 +60,9 @@ class Endpoint:
     in_flight = 0
     crowd = Nobody()
 
+    def count(self, *_: object) -> None:
+        """Count nothing."""
+
     async def open(self, attempt: Attempt) -> Connection:
         raise NotImplementedError
 

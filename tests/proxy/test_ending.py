@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import trio
+
+from appliance.config.plan_policy import Backoff, RetryPlan
+from appliance.metrics.histogram import bounds
 from appliance.model.exchange import Attempt, Exchange
 from appliance.model.message import Request
 from appliance.proxy.ending import Ending
-from tests.kit.origin import Origin, reset, sized
-from tests.kit.proxy import running
+from tests.kit.origin import Call, Handler, Origin, reset, sized, sized_bytes
+from tests.kit.plans import plan, route
+from tests.kit.proxy import Proxy, running
 
 
 class Stream:
     """As much of a stream as an exchange asks for."""
 
     request = Request(b"GET", b"http", b"a", b"/", b"", [])
+    sent = 7
 
 
 class Nobody:
@@ -28,6 +34,9 @@ class Endpoint:
     name = "x:1"
     in_flight = 0
     crowd = Nobody()
+
+    def count(self, *_: object) -> None:
+        """Count nothing."""
 
 
 class Connection:
@@ -65,6 +74,9 @@ def test_the_order_of_an_ending() -> None:
     assert exchange.attempt.endpoint.in_flight == 0
     assert exchange.park is None
     assert ending.total == 1
+    tally = ending.cells["web", ""].take()
+    assert tally is not None
+    assert (tally.total, tally.sent, tally.failed) == (1, 7, 0)
 
 
 def test_without_attempt_deadline_or_log_there_is_little_to_end() -> None:
@@ -72,6 +84,16 @@ def test_without_attempt_deadline_or_log_there_is_little_to_end() -> None:
     ending = Ending(None, set(), lambda: 0.0)
     ending.end(Exchange("1", Stream(), "web", "::1", 0.0))
     assert ending.total == 1
+
+
+def slowly(seconds: float) -> Handler:
+    """Give a handler that takes its time."""
+
+    async def handle(call: Call) -> None:
+        await trio.sleep(seconds)
+        await call.send(sized_bytes(b"late"))
+
+    return handle
 
 
 async def test_every_exchange_ends_once(autojump_clock: object) -> None:
@@ -89,3 +111,62 @@ async def test_every_exchange_ends_once(autojump_clock: object) -> None:
         await proxy.check_idle()
         assert proxy.worker.ending.total == 4
         assert proxy.journal.faults == [None, "upstream-reset", "bad-request", "client-gone"]
+
+
+def counts(
+    proxy: Proxy,
+) -> tuple[dict[tuple[str, str], tuple[int, int, int]], list[tuple[int, int, list[int]]]]:
+    """Give what was counted since the last time: total, failed and refused by cell; and by endpoint."""
+    cells = {key: cell.take() for key, cell in proxy.worker.ending.cells.items()}
+    endpoints = [each.cell.take() for each in proxy.endpoints]
+    return (
+        {key: (each.total, each.failed, each.refused) for key, each in cells.items() if each},
+        [(each.total, each.failed, each.classes) for each in endpoints if each],
+    )
+
+
+async def test_what_ends_is_counted(autojump_clock: object) -> None:
+    """Exchanges by listener and route, tries by endpoint; what a client does is nobody's failure."""
+    origin = Origin(sized(b"1"), sized(b"2", 503), reset(), sized(b"4", 404), slowly(9.0), sized(b"6"))
+    retried = route(retry=RetryPlan(backoff=Backoff(0.0, 0.0)))
+    async with running(origin, plan(retried)) as proxy:
+        client = proxy.connect()
+        await client.get()
+        await proxy.settle()
+        assert counts(proxy) == ({("web", "all"): (1, 0, 0)}, [(1, 0, [0, 0, 1, 0, 0, 0])])
+        await client.get()  # 503, a reset, and then 404
+        await proxy.settle()
+        assert counts(proxy) == ({("web", "all"): (1, 0, 0)}, [(3, 2, [1, 0, 0, 0, 1, 1])])
+        gone = proxy.connect()
+        await gone.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await trio.sleep(1)
+        gone.wire.reset()
+        await proxy.settle()
+        assert counts(proxy) == ({("web", "all"): (1, 0, 0)}, [(1, 0, [1, 0, 0, 0, 0, 0])])
+        await client.send(b"nonsense\r\n\r\n")
+        await client.answer()
+        await proxy.settle()
+        assert counts(proxy) == ({("web", ""): (1, 0, 0)}, [])
+        proxy.endpoints[0].drained = True
+        assert (await proxy.connect().get()).status == 503
+        await proxy.settle()
+        assert counts(proxy) == ({("web", "all"): (1, 1, 1)}, [])
+
+
+async def test_time_is_counted_until_the_head(autojump_clock: object) -> None:
+    """A long answer is not a slow one."""
+
+    async def long(call: Call) -> None:
+        await trio.sleep(2)
+        await call.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
+        await trio.sleep(20)
+        await call.send(b"cd")
+
+    async with running(Origin(long)) as proxy:
+        assert (await proxy.connect().get()).body == b"abcd"
+        await proxy.settle()
+        for cell in (proxy.worker.ending.cells["web", "all"], proxy.endpoints[0].cell):
+            tally = cell.take()
+            assert tally is not None
+            (index,) = tally.times
+            assert bounds(index)[0] <= 2_000_001 < bounds(index)[1] + 1000

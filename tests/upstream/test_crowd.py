@@ -57,6 +57,9 @@ class Places:
         """Take all places."""
         return [self.attempt() for _ in range(self.crowd.limits.max_requests - self.crowd.in_flight)]
 
+    def count(self, *_: object) -> None:
+        """Count nothing."""
+
     def check_empty(self) -> None:
         """Nobody is in flight, nobody waits, and every attempt that began has ended."""
         assert (self.crowd.in_flight, self.crowd.waiting, self.crowd.full) == (0, 0, False)

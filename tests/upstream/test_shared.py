@@ -67,6 +67,7 @@ class _Endpoint:
     crowd = _Crowd()
     lease_nowait: Callable[..., None]
     open: Callable[..., None]
+    count: Callable[..., None]
 
 
 @pytest.fixture

@@ -44,14 +44,17 @@ class Raw(CodecBase):
         return data
 
 
+TOGETHER = 200
+"""As many calls are in flight at once."""
+
+
 class Service:
     """Echoes in every shape, and ends calls as it is told."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
         self.cancelled = asyncio.Event()
-        self.running = 0
-        self.most = 0
+        self.together = asyncio.Barrier(TOGETHER)
 
     def __mapping__(self) -> dict[str, Handler]:
         shapes = {
@@ -63,9 +66,7 @@ class Service:
         return {f"/t/{name}": Handler(serve, shape, bytes, bytes) for name, (serve, shape) in shapes.items()}
 
     async def unary(self, stream: Any) -> None:
-        """Echo with the metadata; ``fail`` and ``sleep`` do as they say."""
-        self.running += 1
-        self.most = max(self.most, self.running)
+        """Echo with the metadata; ``fail`` and ``sleep`` do as they say, ``wait`` waits for all."""
         try:
             message = await stream.recv_message()
             self.seen.append(dict(stream.metadata))
@@ -74,15 +75,13 @@ class Service:
             if message == b"sleep":
                 await asyncio.sleep(60)
             if message.startswith(b"wait"):
-                await asyncio.sleep(0.3)
+                await asyncio.wait_for(self.together.wait(), 30)
             await stream.send_initial_metadata(metadata={"x-first": "1"})
             await stream.send_message(message)
             await stream.send_trailing_metadata(metadata={"x-last-bin": b"\0\xff"})
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
-        finally:
-            self.running -= 1
 
     async def down(self, stream: Any) -> None:
         """Echo five times, or until the client has had enough."""
@@ -195,11 +194,10 @@ def test_two_hundred_calls_at_once(tls: bool, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with world(tmp_path, tls=tls) as run:
-            unary = [run.unary(b"wait%d" % number) for number in range(200)]
-            assert await asyncio.gather(*unary) == [b"wait%d" % number for number in range(200)]
-            assert run.service.most == 200
-            talks = [run.both([b"%d/%d" % (number, step) for step in range(5)]) for number in range(200)]
-            wanted = [[b"e:%d/%d" % (number, step) for step in range(5)] for number in range(200)]
+            unary = [run.unary(b"wait%d" % number) for number in range(TOGETHER)]
+            assert await asyncio.gather(*unary) == [b"wait%d" % number for number in range(TOGETHER)]
+            talks = [run.both([b"%d/%d" % (number, step) for step in range(5)]) for number in range(TOGETHER)]
+            wanted = [[b"e:%d/%d" % (number, step) for step in range(5)] for number in range(TOGETHER)]
             assert await asyncio.gather(*talks) == wanted
 
     asyncio.run(main())

@@ -20,6 +20,8 @@ import trio
 from appliance import __version__
 from appliance.config.load import load_profile
 from appliance.config.plan import Plan
+from appliance.control.desk import Desk
+from appliance.control.entrances import Entrance, Reception, close_entrances, open_entrances
 from appliance.control.reload import Reloader
 from appliance.model.text import counted
 from appliance.net.clock import MonotonicClock
@@ -33,6 +35,7 @@ from .service import has_terminal, keep_alive, notify, notify_reloading
 
 _log = logging.getLogger("meshctl")
 _DEFAULT_CONNECTIONS = 10_000
+_DEBUG_FOR = 600.0  # seconds
 
 
 def run(profile: str, *, check_only: bool = False) -> int:
@@ -57,23 +60,29 @@ def run(profile: str, *, check_only: bool = False) -> int:
         return Exit.OK
     room = connection_limit(plan)
     bound: list[Bound] = []
+    entrances: list[Entrance] = []
     try:
         for listener in plan.listeners:
             bound.append(Bound(listener, bind(listener.bind, os.environ)))
+        entrances = open_entrances(plan, os.environ)
         log = open_log(plan.access_log, time.time(), time.monotonic())
     except (BindError, OSError) as error:
         reason = error if isinstance(error, BindError) else _no_log(plan, error)
         print(f"meshctl: {reason}", file=sys.stderr)
         for each in bound:
             unbind(each.sock, each.plan.bind)
+        close_entrances(entrances)
         return Exit.CANNOT_START
     worker = Worker(plan, bound, log, room)
     _say_drills(plan)
     try:
         _quieten_collector()
         reloader = Reloader(worker, loaded, profile, ThisMachine, _means)
-        trio.run(_serve, worker, reloader, _start_line(plan, bound), clock=MonotonicClock())
+        desk = Desk(worker, reloader, time.monotonic, time.time)
+        start_line = _start_line(plan, bound, entrances)
+        trio.run(_serve, worker, reloader, Reception(desk, entrances), start_line, clock=MonotonicClock())
     finally:
+        close_entrances(entrances)
         if log is not None:
             log.close()
     if worker.cut_off:
@@ -132,17 +141,20 @@ def connection_limit(plan: Plan) -> int:
     return wanted or min(_DEFAULT_CONNECTIONS, possible)
 
 
-def _start_line(plan: Plan, bound: list[Bound]) -> str:
+def _start_line(plan: Plan, bound: list[Bound], entrances: list[Entrance]) -> str:
     places = []
     for each in bound:
         scheme = each.plan.protocol
         where = bound_address(each.sock)
         places.append(f"{each.plan.name} {where if where.startswith('unix:') else f'{scheme}://{where}'}")
     counts = f"{counted(len(plan.routes), 'route')}, {counted(len(plan.upstreams), 'upstream')}"
-    return (
-        f"meshctl {__version__} {plan.name} ({plan.file} {plan.digest}, {counts}) "
-        f"listening: {'  '.join(places)}"
-    )
+    line = f"meshctl {__version__} {plan.name} ({plan.file} {plan.digest}, {counts})"
+    line += f" listening: {'  '.join(places)}"
+    if entrances:
+        line += (
+            f"  stats: {'  '.join(each.place for each in entrances)}  (watch it: meshctl watch {plan.name})"
+        )
+    return line
 
 
 def _quieten_collector() -> None:
@@ -155,19 +167,26 @@ def _quieten_collector() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-async def _serve(worker: Worker, reloader: Reloader, start_line: str) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+async def _serve(worker: Worker, reloader: Reloader, reception: Reception, start_line: str) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1) as signals:
         print(start_line, file=sys.stderr, flush=True)  # from now on signals are obeyed
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, worker, reloader, nursery)
+            nursery.start_soon(_obey, signals, worker, reloader, reception.desk, nursery)
             nursery.start_soon(keep_alive)
-            notify("READY=1")
-            await worker.run()
+            async with trio.open_nursery() as serving:
+                await serving.start(_work, worker)
+                nursery.start_soon(reception.run)
+                notify("READY=1")
+            await reception.desk.say_goodbye()
             nursery.cancel_scope.cancel()
 
 
+async def _work(worker: Worker, *, task_status: trio.TaskStatus[None]) -> None:
+    await worker.run(task_status=task_status)
+
+
 async def _obey(
-    signals: AsyncIterator[int], worker: Worker, reloader: Reloader, nursery: trio.Nursery
+    signals: AsyncIterator[int], worker: Worker, reloader: Reloader, desk: Desk, nursery: trio.Nursery
 ) -> None:
     terminal = has_terminal()
     async for number in signals:
@@ -177,6 +196,10 @@ async def _obey(
                 _log.info("the terminal is gone; the proxy goes on")
             else:
                 nursery.start_soon(_reload, reloader)
+            continue
+        if number == signal.SIGUSR1:
+            desk.actions.debug_for(_DEBUG_FOR)
+            _log.info("logging everything for %gs", _DEBUG_FOR)
             continue
         if not worker.draining:
             notify("STOPPING=1")

@@ -275,7 +275,7 @@ PROFILE: Final = Object(
         "upstreams": Key(MapOf(Name(), UPSTREAM, entry="upstream"), "The services behind this proxy."),
         "access_log": Key(ACCESS_LOG, "One record for each exchange."),
         "tracing": Key(TRACING, "Spans, and the headers that carry them on.", built=False),
-        "stats": Key(STATS, "What dashboards and scrapers connect to.", built=False),
+        "stats": Key(STATS, "What dashboards and scrapers connect to."),
         "tests": Key(ListOf(TEST), "Requests with the route they must take, run offline."),
     }
 )

@@ -18,6 +18,7 @@ from appliance.config.load import Loaded, load_profile
 from appliance.config.machine import Machine
 from appliance.config.plan import Plan
 from appliance.model.text import counted
+from appliance.proxy.access_log import PRINTABLE
 from appliance.proxy.worker import Means, ReloadError, Worker
 
 
@@ -58,7 +59,18 @@ class Reloader:
     async def reload(self, *, dry_run: bool = False) -> Outcome:
         """Load the file and go over to it; with ``dry_run`` only say what that would change."""
         async with self._turn:
-            return await self._reload(dry_run)
+            outcome = await self._reload(dry_run)
+        if not dry_run:
+            self._worker.bulletin.add(
+                "reload",
+                "info" if outcome.ok else "error",
+                "profile",
+                outcome.text.translate(PRINTABLE),
+                gen=outcome.generation,
+                changes=[change.path for change in outcome.changes][:100],
+                problems=outcome.problems[:4000],
+            )
+        return outcome
 
     async def _reload(self, dry_run: bool) -> Outcome:
         loaded = await trio.to_thread.run_sync(self._load)

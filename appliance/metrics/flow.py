@@ -7,7 +7,7 @@ ten; what is older is forgotten, but for the totals, which only grow.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Final, Literal
 
 from .cell import Tally
 from .histogram import Counts, largest, quantiles
@@ -17,6 +17,27 @@ WINDOW: Final = 10.0
 _SHARES: Final = (0.5, 0.9, 0.99)
 
 
+_End = tuple[float, int, int, int, tuple[int, ...]]  # when; counts until then: all, failed, refused, classes
+
+
+class Meter:
+    """A count that only grows, and how fast over the last second."""
+
+    __slots__ = ("_ends",)
+
+    def __init__(self, now: float, total: float = 0) -> None:
+        self._ends: deque[tuple[float, float]] = deque([(now, total)])
+
+    def tick(self, now: float, total: float) -> float:
+        """Take what the count is now; give its rate per second."""
+        ends = self._ends
+        ends.append((now, total))
+        while len(ends) > 2 and ends[1][0] <= now - RATE_WINDOW:
+            ends.popleft()
+        time, before = ends[0]
+        return max(0.0, total - before) / (now - time) if now > time else 0.0
+
+
 class Flow:
     """The stream of one thing: of the proxy, a route, an endpoint. ``total`` is all since the beginning."""
 
@@ -24,7 +45,7 @@ class Flow:
 
     def __init__(self, now: float) -> None:
         self.total = Tally()
-        self._ends: deque[tuple[float, int, int, int]] = deque([(now, 0, 0, 0)])
+        self._ends: deque[_End] = deque([(now, 0, 0, 0, (0,) * 6)])
         self._slots: deque[tuple[float, Counts]] = deque()
         self._window: Counts = {}
 
@@ -43,7 +64,9 @@ class Flow:
                 window[index] = window.get(index, 0) + count
                 total.times[index] = total.times.get(index, 0) + count
             self._slots.append((now, news.times))
-        self._ends.append((now, total.total, total.failed, total.refused))
+        last = self._ends[-1]
+        classes = last[4] if news is None else tuple(total.classes)
+        self._ends.append((now, total.total, total.failed, total.refused, classes))
         while len(self._ends) > 2 and self._ends[1][0] <= now - WINDOW:
             self._ends.popleft()
         while self._slots and self._slots[0][0] <= now - WINDOW:
@@ -57,11 +80,11 @@ class Flow:
     @property
     def rate(self) -> float:
         """Give requests per second over the last second."""
-        now, total, _, _ = self._ends[-1]
-        for time, before, _, _ in reversed(self._ends):
+        now, total = self._ends[-1][:2]
+        for time, before, *_ in reversed(self._ends):
             if time <= now - RATE_WINDOW:
                 return (total - before) / (now - time)
-        time, before, _, _ = self._ends[0]
+        time, before = self._ends[0][:2]
         return (total - before) / (now - time) if now > time else 0.0
 
     @property
@@ -80,7 +103,21 @@ class Flow:
         half, nine, hundred = quantiles(self._window, _SHARES)
         return half, nine, hundred, largest(self._window)
 
-    def _share(self, place: int) -> float | None:
+    @property
+    def mix(self) -> list[float] | None:
+        """Give the shares of the classes of statuses: none, 1xx ... 5xx; None of nothing."""
+        first, last = self._ends[0], self._ends[-1]
+        count = last[1] - first[1]
+        if not count:
+            return None
+        return [(after - before) / count for before, after in zip(first[4], last[4], strict=True)]
+
+    @property
+    def quiet(self) -> bool:
+        """Say whether nothing came within the window, so that nothing changes but by news."""
+        return self._ends[0][1] == self._ends[-1][1]
+
+    def _share(self, place: Literal[2, 3]) -> float | None:
         first, last = self._ends[0], self._ends[-1]
         count = last[1] - first[1]
         return (last[place] - first[place]) / count if count else None

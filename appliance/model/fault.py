@@ -126,6 +126,7 @@ REQUEST_TIMEOUT = _proxy(
     "The request took longer than its route allows.",
     Grpc.DEADLINE_EXCEEDED,
 )
+CANCELLED = _proxy("cancelled", 503, "http_request_denied", "An operator has ended this request.")
 TUNNEL_IDLE = _proxy("tunnel-idle", 504, "connection_read_timeout", "Nothing went through for too long.")
 STOPPING = _proxy("stopping", 503, "proxy_internal_response", "The proxy is shutting down.")
 INTERNAL = _proxy(

@@ -32,6 +32,8 @@ UNHEARD: Final = -1
 """The ticket of a request that passed only because the breaker is forced closed."""
 
 MAX_EVIDENCE: Final = 20
+SHOWN: Final = 24
+"""Results that ``history`` shows."""
 _SERIAL: Final = 1 << 32
 
 
@@ -128,12 +130,14 @@ class Breaker:
     """The breaker of one endpoint, or of several that share it.
 
     ``state`` is what it would say by itself; ``forced`` what an operator has put before that. ``told`` is
-    called with every Shift, in the middle of the call that made it.
+    called with every Shift, in the middle of the call that made it. ``oks`` counts successes, ``failures``
+    says how many there had been at each of the last failures.
     """
 
     __slots__ = (
         "_closed_ticket", "_evidence", "_lease", "_period", "_rules", "_serial", "_streams", "_told",
-        "_usual", "_window", "forced", "openings", "run", "since", "state", "successes", "until",
+        "_usual", "_window", "failures", "forced", "oks", "openings", "run", "since", "state", "successes",
+        "until",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, now: float, told: Callable[[Shift], None] = lambda _: None) -> None:
@@ -152,6 +156,8 @@ class Breaker:
         self.run = 0
         self.successes = 0
         self.openings = 0
+        self.oks = 0
+        self.failures: deque[int] = deque(maxlen=SHOWN)
         self.forced: Forced | None = None
 
     def ready(self, now: float) -> bool:
@@ -188,6 +194,7 @@ class Breaker:
         """Tell how a request ended; ``evidence`` is kept with failures for whoever asks why it opened."""
         if verdict is OK and ticket == self._closed_ticket and self.state is _CLOSED:
             self.run = 0
+            self.oks += 1
             window = self._window
             if now < window.until:
                 window.total += 1
@@ -240,6 +247,22 @@ class Breaker:
         self._enter(State.CLOSED, now)
         self.openings = 0
 
+    def share(self, now: float) -> tuple[int, int]:
+        """Give how many results of the window were failures, and how many there were."""
+        self._window.advance(now)
+        return self._window.failed, self._window.total
+
+    def history(self) -> str:
+        """Give the last results that counted, the oldest first: ``o`` for a success, ``x`` for a failure."""
+        told = ""
+        end = self.oks
+        for mark in reversed(self.failures):
+            told = "x" + "o" * min(end - mark, SHOWN) + told
+            end = mark
+            if len(told) >= SHOWN:
+                break
+        return ("o" * min(end, SHOWN) + told)[-SHOWN:]
+
     def _own(self, now: float) -> int:
         """Give the ticket that the breaker would give if nobody forced it."""
         if self.state is State.CLOSED:
@@ -263,6 +286,7 @@ class Breaker:
         rules = self._rules
         self._window.add(True, now)
         self._evidence.append(evidence)
+        self.failures.append(self.oks)
         if verdict is Verdict.FAIL:
             self.run += 1
             if rules.failure_threshold and self.run >= rules.failure_threshold:
@@ -286,8 +310,10 @@ class Breaker:
         """Take a result while half-open."""
         if verdict in (Verdict.FAIL, Verdict.OVERLOAD):
             self._evidence.append(evidence)
+            self.failures.append(self.oks)
             self._open("probe", now)
         elif verdict is OK:
+            self.oks += 1
             self.successes += 1
             if self.successes >= self._rules.success_threshold:
                 self.openings = 0

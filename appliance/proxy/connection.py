@@ -130,6 +130,7 @@ class Connection:
         if self._trusted:
             exchange.peer_trusted = True
             exchange.client = client_of(self._peer, stream.request.headers, self._listener.trust_forwarded)
+        self._ending.live.add(exchange)
         return exchange
 
     async def _respond(self, exchange: Exchange) -> None:

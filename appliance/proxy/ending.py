@@ -15,15 +15,23 @@ from appliance.upstream.breakers import GRPC_FAILURES, grpc_status
 
 from .access_log import AccessLog
 
+Listener = Callable[[Exchange, float], None]
+
 
 class Ending:
-    """Ends exchanges, and counts them in ``cells`` by listener and route ("" for none)."""
+    """Ends exchanges, and counts them in ``cells`` by listener and route ("" for none).
 
-    __slots__ = ("_now", "_timed", "cells", "log", "total")
+    ``live`` are the exchanges that have begun and not ended; ``listeners`` hear of each that ends, and when.
+    They must not raise.
+    """
+
+    __slots__ = ("_now", "_timed", "cells", "listeners", "live", "log", "total")
 
     def __init__(self, log: AccessLog | None, timed: set[Exchange], now: Callable[[], float]) -> None:
         self.log = log
         self.cells: dict[tuple[str, str], Cell] = {}
+        self.live: set[Exchange] = set()
+        self.listeners: tuple[Listener, ...] = ()
         self.total = 0
         self._timed = timed
         self._now = now
@@ -40,9 +48,12 @@ class Ending:
         if self._timed:
             self._timed.discard(exchange)
         self.total += 1
+        self.live.discard(exchange)
         self._count(exchange, now)
         if self.log is not None:
             self.log.record(exchange, now)
+        for listener in self.listeners:
+            listener(exchange, now)
 
     def _count(self, exchange: Exchange, now: float) -> None:
         key = (exchange.listener, exchange.route)

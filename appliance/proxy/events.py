@@ -24,6 +24,12 @@ _METHOD, _PATH = 20, 60  # characters that are shown
 
 def log_event(event: object) -> None:
     """Write an event to the log: what makes things worse as a warning."""
+    bad, text = describe(event)
+    _log.log(logging.WARNING if bad else logging.INFO, "%s", text)
+
+
+def describe(event: object) -> tuple[bool, str]:
+    """Say whether an event makes things worse, and what happened; raises TypeError for what is none."""
     if isinstance(event, BreakerShift):
         bad, text = event.shift.new is State.OPEN, sentence(event)
     elif isinstance(event, HealthShift):
@@ -36,7 +42,7 @@ def log_event(event: object) -> None:
         bad, text = True, _flood(event)
     else:
         raise TypeError(f"{type(event).__name__} has no line")
-    _log.log(logging.WARNING if bad else logging.INFO, "%s", text.translate(PRINTABLE))
+    return bad, text.translate(PRINTABLE)
 
 
 def _name(event: NameShift) -> str:

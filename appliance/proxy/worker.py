@@ -35,11 +35,11 @@ from appliance.upstream.cluster import Outside
 from appliance.upstream.watch import Watch, look_up
 
 from .access_log import AccessLog
+from .bulletin import Bulletin
 from .caps import Cap
 from .connection import Ids
 from .door import Door, House, Settings
 from .ending import Ending
-from .events import log_event
 from .floods import FloodLedger
 from .layers.shed import Pressure
 from .snapshot import Names, Snapshot, revive
@@ -87,6 +87,8 @@ class Worker:
     ) -> None:
         """``now`` must read the same clock as trio's: ``MonotonicClock``, or a test's MockClock.
 
+        ``bulletin`` keeps what happens; the log has a line of it, too.
+
         Raises OSError and ssl.SSLError where certificates cannot be used.
         """
         self.plan = plan
@@ -101,7 +103,8 @@ class Worker:
         self._outside: Outside | None = None
         self._watches: dict[str, Watch] = {}
         self.ending = Ending(log, self._timed, now)
-        self.floods = FloodLedger(log_event, now)
+        self.bulletin = Bulletin(now)
+        self.floods = FloodLedger(self.bulletin.tell, now)
         self.house = House(
             now, self._cap, self.current, self.ending, self.floods, Ids(), lambda: not self.pressure.level
         )
@@ -126,7 +129,9 @@ class Worker:
         chance = random.Random()  # noqa: S311 (jitter, shares)
         try:
             async with trio.open_nursery() as base:
-                outside = Outside(partial(dial, poller), self._now, chance, log_event, base.start_soon)
+                outside = Outside(
+                    partial(dial, poller), self._now, chance, self.bulletin.tell, base.start_soon
+                )
                 await self.revive(outside)
                 base.start_soon(poller.run)
                 base.start_soon(lot.run)
@@ -280,6 +285,7 @@ class Worker:
             change = self.pressure.update(gauge.read())
             if change:
                 _log.warning("%s", change)
+                self.bulletin.add("pressure", "warning", "memory", str(change))
             if second % _LOOK == 0:
                 for door in self.doors:
                     door.look_at_certificates()

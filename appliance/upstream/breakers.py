@@ -65,9 +65,12 @@ class BreakerShift:
 
 
 class Fuse:
-    """A breaker under its name and rules: the Guard of the attempts that it admits."""
+    """A breaker under its name and rules: the Guard of the attempts that it admits.
 
-    __slots__ = ("_fine", "_probe", "breaker", "moved", "name", "rules")
+    ``refused`` counts the requests that went nowhere while it let nobody through.
+    """
+
+    __slots__ = ("_fine", "_probe", "breaker", "moved", "name", "refused", "rules")
 
     def __init__(
         self, name: str, rules: BreakerPlan, now: float, moved: Callable[[Fuse, Shift], None]
@@ -75,6 +78,7 @@ class Fuse:
         self.name = name
         self.rules = rules
         self.moved = moved
+        self.refused = 0
         self._fine = frozenset(range(200, 400)) - rules.failures.statuses
         self.breaker = Breaker(rules, now, lambda shift: self.moved(self, shift))
         self._probe: tuple[Attempt, Exchange] | None = None

@@ -218,6 +218,12 @@ class Cluster:
             if each.name == endpoint:
                 self.policy.heard(index, seconds, failed, now)
 
+    def set_weight(self, endpoint: Endpoint, weight: int) -> None:
+        """Give an endpoint another weight, until the next reload."""
+        endpoint.full_weight = weight
+        endpoint.weight = weight * (_FINE if self.plan.slow_start else 1)
+        self.policy.reweigh()
+
     def tick(self, now: float) -> None:
         """Close pooled connections that have been idle for too long; let what warms up grow.
 

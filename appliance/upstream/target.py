@@ -120,6 +120,9 @@ class Target:
         parts = []
         fuses = [fuse for each in weighted if each.available and (fuse := self.fuses.of(each.name))]
         waits = [fuse.breaker.ready_at(now) - now for fuse in fuses]
+        for fuse in dict.fromkeys(fuses):
+            if not fuse.ready(now):
+                fuse.refused += 1
         if fuses:
             parts.append(f"{len(fuses)} behind {_states(fuses)}")
         unhealthy = sum(not each.available and not each.drained for each in weighted)

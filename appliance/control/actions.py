@@ -1,0 +1,331 @@
+"""What operators can do to a running proxy: each action checked, bounded in time, told and remembered.
+
+An action may say what its operator saw (``expect``); if that is not so any more, nothing is done. The same id
+from the same peer has its first result again for five minutes, so that a client may ask again safely. What
+is set for a time ends by itself; ``tick`` sees to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Final
+
+from appliance.model.fault import CANCELLED, Fault
+from appliance.model.text import counted
+from appliance.model.units import format_duration
+from appliance.policy.breaker import Forced
+from appliance.proxy.access_log import PRINTABLE
+from appliance.proxy.worker import Worker
+from appliance.upstream.breakers import Fuse
+from appliance.upstream.cluster import Cluster
+from appliance.upstream.endpoint import Endpoint
+from appliance.upstream.probe import check
+
+from .board import Board
+from .command import REASON, Order, Refused, Result, done, expected
+from .reload import Outcome, Reloader
+from .roles import Peer
+from .things import endpoint_state
+
+REMEMBERED: Final = 300.0
+"""Seconds for which the same id has the same result."""
+FORCE_FOR: Final = 600.0
+LEVEL_FOR: Final = 600.0
+_MOST: Final = 1000  # results
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+_log = logging.getLogger("meshctl")
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    """What an operator has set on an endpoint."""
+
+    by: str
+    reason: str
+    until: float
+
+
+class Actions:
+    """Does what operators ask for. ``reloader`` may be None where there is no file."""
+
+    def __init__(
+        self, worker: Worker, board: Board, reloader: Reloader | None, now: Callable[[], float]
+    ) -> None:
+        self._worker = worker
+        self._board = board
+        self._reloader = reloader
+        self._now = now
+        self._drains: dict[Endpoint, _Override] = {}
+        self._level: tuple[int, float] | None = None
+        self._done: dict[tuple[object, str], tuple[float, Result]] = {}
+        self._busy: set[tuple[object, str]] = set()
+        self.log: list[dict[str, Any]] = []
+        self._ops: dict[str, Callable[[Order], Awaitable[Result]]] = {
+            "breaker.force": self._force,
+            "breaker.reset": self._reset,
+            "breaker.clear": self._clear,
+            "endpoint.drain": self._drain,
+            "endpoint.undrain": self._undrain,
+            "endpoint.weight": self._weight,
+            "endpoint.check": self._check,
+            "profile.validate": self._diff,
+            "profile.diff": self._diff,
+            "profile.reload": self._reload,
+            "request.cancel": self._cancel,
+            "log.level": self._log_level,
+            "proxy.drain": self._stop,
+            "proxy.stop": self._stop,
+        }
+
+    async def run(self, peer: Peer, command: Mapping[str, Any]) -> Result:
+        """Do one command: ``{id, op, args, expect, dry_run}``; what is wrong with it is a result, too."""
+        id, op = command.get("id"), command.get("op")
+        args, expect = command.get("args", {}), command.get("expect") or {}
+        if not isinstance(id, str) or not 0 < len(id) <= 100:
+            return Result("invalid", "a command has an id of at most 100 characters")
+        if not isinstance(op, str) or not isinstance(args, dict) or not isinstance(expect, dict):
+            return Result("invalid", "op is a text, args and expect are objects")
+        if op not in self._ops:
+            return Result("unsupported", f"there is no {op[:50]}; there are {', '.join(self._ops)}")
+        key = (peer.uid if peer.uid is not None else peer.address, id)
+        self._forget()
+        if key in self._done:
+            return self._done[key][1]
+        if key in self._busy:
+            return Result("busy", "this command is being done")
+        if peer.role != "operator":
+            result = Result("denied", "this needs an operator; you may only look")
+            self._audit(peer, op, args, result)
+            return result
+        dry_run = command.get("dry_run") is True
+        self._busy.add(key)
+        try:
+            result = await self._ops[op](Order(args, expect, dry_run, peer))
+        except Refused as refused:
+            result = refused.result
+        finally:
+            self._busy.discard(key)
+        if not dry_run:
+            self._done[key] = (self._now() + REMEMBERED, result)
+            self._audit(peer, op, args, result)
+        return result
+
+    def tick(self) -> None:
+        """End what has been set for a time that is over."""
+        now = self._now()
+        for fuse, _ in list(self._board.fuses.values()):
+            forced = fuse.breaker.forced
+            if forced is not None and now >= forced.until:
+                fuse.breaker.release()
+                self._say(
+                    "breaker", fuse.name, f"breaker {fuse.name} speaks for itself again: its time is over"
+                )
+        for endpoint, override in list(self._drains.items()):
+            if not endpoint.drained:
+                del self._drains[endpoint]
+            elif now >= override.until:
+                endpoint.drained = False
+                del self._drains[endpoint]
+                self._say(
+                    "endpoint",
+                    endpoint.name,
+                    f"endpoint {endpoint.name} is no longer drained: its time is over",
+                )
+        if self._level is not None and now >= self._level[1]:
+            _log.setLevel(self._level[0])
+            self._level = None
+
+    def debug_for(self, seconds: float) -> None:
+        """Log everything for a time."""
+        usual = _log.level if self._level is None else self._level[0]
+        self._level = (usual, self._now() + seconds)
+        _log.setLevel(logging.DEBUG)
+
+    def overrides(self, endpoint: Endpoint) -> dict[str, Any]:
+        """Give what is told of an endpoint that an operator has drained."""
+        override = self._drains.get(endpoint)
+        if override is None:
+            return {"by": None, "reason": None, "until": None}
+        until = None if override.until == inf else self._board.moment(override.until)
+        return {"by": override.by, "reason": override.reason, "until": until}
+
+    # breakers
+
+    def _breaker(self, order: Order) -> Fuse:
+        name = order.word("breaker")
+        self._board.refresh()
+        known = self._board.fuses.get(name)
+        if known is None:
+            names = ", ".join(list(self._board.fuses)[:5]) or "none"
+            raise Refused("not_found", f"there is no breaker {name[:100]}; there are {names}")
+        expected(order, self._board.breaker(name) or {}, ("st", "since"), name)
+        return known[0]
+
+    async def _force(self, order: Order) -> Result:
+        fuse = self._breaker(order)
+        state = order.word("state")
+        if state not in ("open", "closed"):
+            raise Refused("invalid", "args.state is open or closed")
+        ttl = order.ttl(FORCE_FOR)
+        until = "until it is cleared" if ttl == inf else f"for {format_duration(round(ttl, 3))}"
+        what = "nothing is sent" if state == "open" else "its failures stop nothing"
+        if not order.dry_run:
+            forced = Forced(state == "open", self._now() + ttl, order.reason, order.peer.label)
+            fuse.breaker.force(forced)
+        return self._told(order, fuse.name, f"force breaker {fuse.name} {state} {until}: {what}")
+
+    async def _reset(self, order: Order) -> Result:
+        fuse = self._breaker(order)
+        if not order.dry_run:
+            fuse.breaker.release()
+            fuse.breaker.reset(self._now())
+        return self._told(order, fuse.name, f"reset breaker {fuse.name}: closed, all results forgotten")
+
+    async def _clear(self, order: Order) -> Result:
+        fuse = self._breaker(order)
+        if fuse.breaker.forced is None:
+            raise Refused("conflict", f"breaker {fuse.name} is not forced", self._board.breaker(fuse.name))
+        if not order.dry_run:
+            fuse.breaker.release()
+        return self._told(order, fuse.name, f"clear breaker {fuse.name}: it speaks for itself")
+
+    def _told(self, order: Order, name: str, plan: str) -> Result:
+        return Result("ok", done(order, plan), self._board.breaker(name) or {})
+
+    # endpoints
+
+    def _endpoint(self, order: Order) -> tuple[Cluster, Endpoint]:
+        name = order.word("endpoint")
+        clusters = self._worker.current().clusters
+        for cluster in clusters.values():
+            for endpoint in cluster.endpoints:
+                if f"{cluster.name}/{endpoint.name}" == name:
+                    state = endpoint_state(endpoint, cluster.fuses.of(endpoint.name), self._now())
+                    now = {"state": state, "weight": endpoint.full_weight, "act": endpoint.in_flight}
+                    expected(order, now, ("state", "weight"), name)
+                    return cluster, endpoint
+        names = [f"{row.name}/{each.name}" for row in clusters.values() for each in row.endpoints]
+        raise Refused("not_found", f"there is no endpoint {name[:100]}; there are {', '.join(names[:5])}")
+
+    async def _drain(self, order: Order) -> Result:
+        cluster, endpoint = self._endpoint(order)
+        ttl = order.ttl(inf) if "ttl" in order.args else inf
+        usable = [
+            each for each in cluster.endpoints if each.available and each.full_weight and each is not endpoint
+        ]
+        if not usable and order.args.get("last") is not True:
+            text = f"{endpoint.name} is the last usable endpoint of {cluster.name}"
+            raise Refused("conflict", f"{text}: without it every request fails; say args.last: true to do it")
+        until = "" if ttl == inf else f" for {format_duration(round(ttl, 3))}"
+        if not order.dry_run:
+            endpoint.drained = True
+            self._drains[endpoint] = _Override(order.peer.label, order.reason, self._now() + ttl)
+        plan = f"drain endpoint {cluster.name}/{endpoint.name}{until}: no new requests"
+        return Result(
+            "ok", f"{done(order, plan)}, {endpoint.in_flight} in flight", {"act": endpoint.in_flight}
+        )
+
+    async def _undrain(self, order: Order) -> Result:
+        cluster, endpoint = self._endpoint(order)
+        name = f"{cluster.name}/{endpoint.name}"
+        if not endpoint.drained:
+            raise Refused("conflict", f"endpoint {name} is not drained")
+        if not order.dry_run:
+            endpoint.drained = False
+            self._drains.pop(endpoint, None)
+            cluster.warm(endpoint)
+        return Result("ok", done(order, f"undrain endpoint {name}: it may have requests again"))
+
+    async def _weight(self, order: Order) -> Result:
+        cluster, endpoint = self._endpoint(order)
+        weight = order.args.get("weight")
+        if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 1_000_000:
+            raise Refused("invalid", "args.weight is a whole number, 0 to 1000000")
+        before = endpoint.full_weight
+        if not order.dry_run:
+            cluster.set_weight(endpoint, weight)
+        plan = f"weigh endpoint {cluster.name}/{endpoint.name} {weight} instead of {before}, until a reload"
+        return Result("ok", done(order, plan), {"weight": weight})
+
+    async def _check(self, order: Order) -> Result:
+        cluster, endpoint = self._endpoint(order)
+        plan = cluster.plan.health
+        name = f"{cluster.name}/{endpoint.name}"
+        if plan is None:
+            raise Refused("unsupported", f"upstream {cluster.name} has no health checks in the profile")
+        why = await check(endpoint.probe_dial, endpoint.address, endpoint.host, plan)
+        text = f"endpoint {name} is well" if not why else f"endpoint {name} is not well: {why}"
+        return Result("ok", text.translate(PRINTABLE), {"ok": not why, "why": why})
+
+    # the rest
+
+    async def _diff(self, order: Order) -> Result:
+        return await self._load(order, dry_run=True)
+
+    async def _reload(self, order: Order) -> Result:
+        return await self._load(order, dry_run=order.dry_run)
+
+    async def _load(self, order: Order, *, dry_run: bool) -> Result:
+        if self._reloader is None:
+            raise Refused("unsupported", "there is no file to load")
+        outcome = await self._reloader.reload(dry_run=dry_run)
+        return Result("ok" if outcome.ok else "failed", outcome.text, outcome_fields(outcome))
+
+    async def _cancel(self, order: Order) -> Result:
+        rid = order.word("rid")
+        found = [each for each in self._worker.ending.live if each.id == rid]
+        if not found:
+            raise Refused("not_found", f"no request {rid[:100]} is under way")
+        exchange = found[0]
+        if not order.dry_run:
+            exchange.fail(Fault(CANCELLED, order.reason and f"by {order.peer.label}: {order.reason}"))
+        return Result("ok", done(order, f"cancel request {rid}"))
+
+    async def _log_level(self, order: Order) -> Result:
+        word = order.word("level")
+        if word not in _LEVELS:
+            raise Refused("invalid", f"args.level is one of {', '.join(_LEVELS)}")
+        ttl = order.ttl(LEVEL_FOR)
+        if not order.dry_run:
+            usual = _log.level if self._level is None else self._level[0]
+            self._level = (usual, self._now() + ttl)
+            _log.setLevel(_LEVELS[word])
+        return Result("ok", done(order, f"log {word} for {format_duration(round(ttl, 3))}"))
+
+    async def _stop(self, order: Order) -> Result:
+        left = counted(self._worker.in_flight, "request")
+        if not order.dry_run:
+            self._worker.stop()
+        return Result("ok", done(order, f"stop the proxy: {left} under way"))
+
+    # what is remembered
+
+    def _forget(self) -> None:
+        now = self._now()
+        self._done = {key: row for key, row in self._done.items() if row[0] > now}
+        while len(self._done) >= _MOST:
+            del self._done[next(iter(self._done))]
+
+    def _audit(self, peer: Peer, op: str, args: Mapping[str, Any], result: Result) -> None:
+        subject = str(args.get("breaker") or args.get("endpoint") or args.get("rid") or "proxy")[:100]
+        reason = args.get("reason")
+        why = f' "{reason[:REASON]}"' if isinstance(reason, str) and reason else ""
+        outcome = "" if result.ok else f" ({result.code})"
+        text = f"{peer.label}: {op}{outcome}: {result.text}{why}".translate(PRINTABLE)
+        _log.info("%s", text)
+        severity = "info" if result.ok else "warning"
+        more = {"op": op, "code": result.code, "uid": peer.uid, "user": peer.user, "reason": reason}
+        self._worker.bulletin.add("audit", severity, subject.translate(PRINTABLE), text, **more)
+
+    def _say(self, kind: str, subject: str, text: str) -> None:
+        _log.info("%s", text)
+        self._worker.bulletin.add(kind, "info", subject, text)
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """Give what came of a reload, for machines."""
+    changes = [{"path": each.path, "kind": each.kind} for each in outcome.changes]
+    return {"gen": outcome.generation, "changes": changes, "problems": outcome.problems}

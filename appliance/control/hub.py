@@ -1,0 +1,54 @@
+"""The websocket of the stats socket: carries the messages of sessions, and nothing else."""
+
+from __future__ import annotations
+
+import trio
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_server_stream
+
+from appliance.wire.codec import MAX_MESSAGE, PROTOCOL
+
+from .desk import Desk
+from .roles import Peer
+from .session import ChannelClosed, Session
+
+_UNKNOWN = f"this proxy speaks {PROTOCOL}; ask for it in Sec-WebSocket-Protocol\n".encode()
+
+
+class _Socket:
+    """A websocket as a session's channel."""
+
+    def __init__(self, socket: WebSocketConnection) -> None:
+        self._socket = socket
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._socket.send_message(text)
+        except ConnectionClosed:
+            raise ChannelClosed from None
+
+    async def receive(self) -> str | bytes:
+        try:
+            return await self._socket.get_message()
+        except ConnectionClosed:
+            raise ChannelClosed from None
+
+    async def close(self, code: int, text: str) -> None:
+        await self._socket.aclose(code, text[:100])
+
+
+async def converse(stream: trio.abc.Stream, desk: Desk, peer: Peer, within: float) -> None:
+    """Serve a websocket, whose opening request is still to be read; raises only cancellation."""
+    async with trio.open_nursery() as nursery:
+        try:
+            with trio.fail_after(within):
+                request = await wrap_server_stream(nursery, stream, 2, MAX_MESSAGE)
+                if PROTOCOL not in request.proposed_subprotocols:
+                    await request.reject(400, body=_UNKNOWN)
+                    nursery.cancel_scope.cancel()
+                    return
+                socket = await request.accept(subprotocol=PROTOCOL)
+        except (HandshakeError, ConnectionClosed, trio.TooSlowError):
+            nursery.cancel_scope.cancel()
+            return
+        await Session(desk, peer).converse(_Socket(socket))
+        nursery.cancel_scope.cancel()

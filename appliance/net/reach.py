@@ -1,0 +1,86 @@
+"""A connection to the stats socket of a running proxy, from outside: by Unix socket, TCP or TLS."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from .local import standard_directory
+
+CONNECT_WITHIN: Final = 5.0
+
+
+class ReachError(Exception):
+    """A proxy cannot be reached: why, and what to do. ``denied``: it is there, but not for us."""
+
+    def __init__(self, text: str, *, denied: bool = False) -> None:
+        super().__init__(text)
+        self.denied = denied
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stats socket is: ``path`` of a Unix socket, or ``host`` and ``port``. ``name`` is for people."""
+
+    name: str
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    tls: bool = False
+
+    def __str__(self) -> str:
+        return self.path or f"{'https://' if self.tls else ''}{self.host}:{self.port}"
+
+
+def local_places(environ: Mapping[str, str], uid: int) -> list[Place]:
+    """Give the sockets in the standard directories, those of this user first."""
+    found: dict[str, Place] = {}
+    for directory in dict.fromkeys((standard_directory(environ, uid), standard_directory(environ, 0))):
+        try:
+            names = sorted(os.listdir(directory))
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".sock"):
+                found.setdefault(name, Place(name.removesuffix(".sock"), path=f"{directory}/{name}"))
+    return list(found.values())
+
+
+async def reach(place: Place, ca: str | None = None) -> trio.abc.Stream:
+    """Connect; ``ca`` is a file of certificates to trust instead of the machine's. Raises ReachError."""
+    try:
+        with trio.fail_after(CONNECT_WITHIN):
+            if place.path:
+                return await trio.open_unix_socket(place.path)
+            stream = await trio.open_tcp_stream(place.host, place.port)
+            if not place.tls:
+                return stream
+            context = ssl.create_default_context(cafile=ca)
+            secured = trio.SSLStream(stream, context, server_hostname=place.host, https_compatible=True)
+            await secured.do_handshake()
+            return secured
+    except trio.TooSlowError:
+        raise ReachError(f"{place} does not answer within {CONNECT_WITHIN:g}s") from None
+    except (OSError, trio.BrokenResourceError) as error:
+        raise _error(place, error) from None
+
+
+def _error(place: Place, error: Exception) -> ReachError:
+    """Say what is wrong, in the words of who has to mend it."""
+    if isinstance(error, FileNotFoundError):
+        return ReachError(f"there is no socket {place}: is the proxy running? (meshctl run PROFILE)")
+    if isinstance(error, ConnectionRefusedError):
+        return ReachError(f"nobody listens at {place}: the proxy has ended, or its stats listen elsewhere")
+    if isinstance(error, PermissionError):
+        text = (
+            f"{place} is not for uid {os.geteuid()}: ask as its owner or as root, or set stats.socket_group"
+        )
+        return ReachError(text, denied=True)
+    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else error
+    reason = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) or str(cause or error)
+    return ReachError(f"{place} cannot be reached: {reason}")

@@ -238,7 +238,7 @@ STATS: Final = Object(
             Text("a path"), "The local socket. Default: NAME.sock in the run directory of the user."
         ),
         "listen": Key(AddressOf(("tcp",)), "A TCP address beside it; off unless written."),
-        "token_file": Key(Text("a file"), "The token that TCP clients must show.", security=True),
+        "token_file": Key(Text("a file"), "The token that TCP clients must show."),
         "actions": Key(Choice(("operator", "false")), "Whether dashboards may act.", "operator"),
         "tls": Key(
             Object(
@@ -248,7 +248,6 @@ STATS: Final = Object(
                 }
             ),
             "TLS for the TCP address.",
-            security=True,
         ),
         "origins": Key(ListOf(Url()), "Browser origins that may connect."),
         "hosts": Key(ListOf(Host()), "Names accepted in Host beside those of loopback."),

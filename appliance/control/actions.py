@@ -14,10 +14,9 @@ from math import inf
 from typing import Any, Final
 
 from appliance.model.fault import CANCELLED, Fault
-from appliance.model.text import counted
+from appliance.model.text import PRINTABLE, counted
 from appliance.model.units import format_duration
 from appliance.policy.breaker import Forced
-from appliance.proxy.access_log import PRINTABLE
 from appliance.proxy.worker import Worker
 from appliance.upstream.breakers import Fuse
 from appliance.upstream.cluster import Cluster

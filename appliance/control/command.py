@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final
 
-from appliance.proxy.access_log import PRINTABLE
+from appliance.model.text import PRINTABLE
 
 from .roles import Peer
 

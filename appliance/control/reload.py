@@ -17,8 +17,7 @@ from appliance.config.diff_text import closing, told
 from appliance.config.load import Loaded, load_profile
 from appliance.config.machine import Machine
 from appliance.config.plan import Plan
-from appliance.model.text import counted
-from appliance.proxy.access_log import PRINTABLE
+from appliance.model.text import PRINTABLE, counted
 from appliance.proxy.worker import Means, ReloadError, Worker
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import ssl
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -25,15 +27,21 @@ class ReachError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a stats socket is: ``path`` of a Unix socket, or ``host`` and ``port``. ``name`` is for people."""
+    """Where a stats socket is: ``path`` of a Unix one, or ``host`` and ``port``. ``name`` is for people.
+
+    With ``ssh`` it is the socket of that name on another machine.
+    """
 
     name: str
     path: str = ""
     host: str = ""
     port: int = 0
     tls: bool = False
+    ssh: str = ""
 
     def __str__(self) -> str:
+        if self.ssh:
+            return f"ssh://{self.ssh}/{self.name}"
         return self.path or f"{'https://' if self.tls else ''}{self.host}:{self.port}"
 
 
@@ -53,6 +61,8 @@ def local_places(environ: Mapping[str, str], uid: int) -> list[Place]:
 
 async def reach(place: Place, ca: str | None = None) -> trio.abc.Stream:
     """Connect; ``ca`` is a file of certificates to trust instead of the machine's. Raises ReachError."""
+    if place.ssh:
+        return await _reach_by_ssh(place)
     try:
         with trio.fail_after(CONNECT_WITHIN):
             if place.path:
@@ -68,6 +78,19 @@ async def reach(place: Place, ca: str | None = None) -> trio.abc.Stream:
         raise ReachError(f"{place} does not answer within {CONNECT_WITHIN:g}s") from None
     except (OSError, trio.BrokenResourceError) as error:
         raise _error(place, error) from None
+
+
+async def _reach_by_ssh(place: Place) -> trio.abc.Stream:
+    """Speak to a command on another machine, which passes everything on to the socket there."""
+    there = ["meshctl", "stats", "--stdio", *([place.name] if place.name else [])]
+    command = ["ssh", "-oBatchMode=yes", "--", place.ssh, shlex.join(there)]
+    try:
+        process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    except FileNotFoundError:
+        raise ReachError("ssh is not installed here") from None
+    if process.stdin is None or process.stdout is None:
+        raise ReachError(f"{place} cannot be reached: ssh has no pipes")
+    return trio.StapledStream(process.stdin, process.stdout)
 
 
 def _error(place: Place, error: Exception) -> ReachError:

@@ -16,6 +16,7 @@ from typing import TextIO, cast
 
 from appliance.config.plan import AccessLogPlan
 from appliance.model.exchange import Exchange
+from appliance.model.text import PRINTABLE
 from appliance.upstream.breakers import grpc_status
 
 QUEUE = 20_000  # lines
@@ -153,11 +154,6 @@ def _as_asked(format: str, record: dict[str, object]) -> str:
     return format.format_map(shown).translate(PRINTABLE)
 
 
-# Control characters and Unicode's direction marks, which could rewrite a terminal.
-PRINTABLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
-    code: f"\\u{code:04x}"
-    for code in (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-}
 _FORMATS = {"json": _as_json, "text": _as_text}
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
+from appliance.model.text import PRINTABLE
 from appliance.model.units import format_duration, format_share
 from appliance.policy.breaker import Shift, State
 from appliance.upstream.breakers import BreakerShift, Evidence
 from appliance.upstream.watch import HealthShift, NameShift
 
-from .access_log import PRINTABLE
 from .floods import FloodEvent
 
 _log = logging.getLogger("meshctl")

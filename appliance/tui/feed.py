@@ -38,7 +38,6 @@ ANSWER_WITHIN: Final = 60.0
 """Seconds for a command: a reload may take some."""
 _PING: Final = 10.0
 _HANDSHAKE: Final = 5.0
-_AGAIN: Final = 1001
 
 
 class FeedError(Exception):
@@ -211,48 +210,52 @@ async def conversation(
     version: str = "",
     read_only: bool = False,
 ) -> AsyncIterator[Feed]:
-    """Talk over a stream that is connected; ``name`` is what the proxy calls this client. Raises FeedError."""
+    """Talk over a stream that is connected; ``name`` is what the proxy calls us. Raises FeedError."""
     extra = [(b"Authorization", f"Bearer {token}".encode())] if token else []
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:
-            with trio.fail_after(_HANDSHAKE):
-                socket = await wrap_client_stream(
-                    nursery,
-                    stream,  # type: ignore[arg-type]
-                    host,
-                    STREAM,
-                    subprotocols=[PROTOCOL],
-                    extra_headers=extra,
-                    message_queue_size=2,
-                    max_message_size=2 * MAX_FRAME,
-                )
-                if socket.closed is not None:
-                    raise FeedError(_closed_text(socket))
-                hello = decode(await socket.get_message())
-        except ConnectionRejected as refused:
-            body = (refused.body or b"").decode("utf-8", "replace").strip()
-            nursery.cancel_scope.cancel()
-            failure = FeedError(f"refused ({refused.status_code}): {body}", denied=refused.status_code != 503)
-        except (ConnectionClosed, HandshakeError, trio.BrokenResourceError):
-            nursery.cancel_scope.cancel()
-            failure = FeedError("the other side is no proxy of this kind, or it has just ended")
-        except FrameError as error:
-            nursery.cancel_scope.cancel()
-            failure = FeedError(f"the other side speaks something else: {error}")
-        except trio.TooSlowError:
-            nursery.cancel_scope.cancel()
-            failure = FeedError(f"the other side says nothing for {_HANDSHAKE:g}s")
-        else:
-            feed = _introduced(socket, hello)
-            await feed._send(
-                {"k": "hello", "client": {"name": name, "version": version}, "read_only": read_only}
-            )
+            feed = await _open(nursery, stream, host, extra)
+            me = {"name": name, "version": version}
+            await feed._send({"k": "hello", "client": me, "read_only": read_only})
             nursery.start_soon(feed._read)
             nursery.start_soon(feed._ping)
             yield feed
-            nursery.cancel_scope.cancel()
-            return
-    raise failure
+        except Exception as error:  # out of the nursery, which would make a group of it
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _open(
+    nursery: trio.Nursery, stream: trio.abc.Stream, host: str, extra: list[tuple[bytes, bytes]]
+) -> Feed:
+    """Open a websocket and read the hello; raises FeedError."""
+    try:
+        with trio.fail_after(_HANDSHAKE):
+            socket = await wrap_client_stream(
+                nursery,
+                stream,  # type: ignore[arg-type]
+                host,
+                STREAM,
+                subprotocols=[PROTOCOL],
+                extra_headers=extra,
+                message_queue_size=2,
+                max_message_size=2 * MAX_FRAME,
+            )
+            hello = decode(await socket.get_message())
+    except ConnectionRejected as refused:
+        body = (refused.body or b"").decode("utf-8", "replace").strip()
+        text = f"refused ({refused.status_code}): {body}"
+        raise FeedError(text, denied=refused.status_code != 503) from None
+    except (ConnectionClosed, HandshakeError, trio.BrokenResourceError):
+        raise FeedError("the other side is no proxy of this kind, or it has just ended") from None
+    except FrameError as error:
+        raise FeedError(f"the other side speaks something else: {error}") from None
+    except trio.TooSlowError:
+        raise FeedError(f"the other side says nothing for {_HANDSHAKE:g}s") from None
+    return _introduced(socket, hello)
 
 
 def _introduced(socket: WebSocketConnection, hello: Frame) -> Feed:
@@ -267,7 +270,3 @@ def _closed(closed: ConnectionClosed) -> str:
     if reason is None or not reason.reason:
         return "the proxy has ended the connection"
     return str(reason.reason)
-
-
-def _closed_text(socket: WebSocketConnection) -> str:
-    return f"the proxy has ended the connection: {socket.closed}"

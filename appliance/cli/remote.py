@@ -1,4 +1,4 @@
-"""Talking to a running proxy from a command: connect, do one thing, tell what went wrong, give the exit code."""
+"""Talking to a running proxy from a command: connect, do one thing, tell what went wrong."""
 
 from __future__ import annotations
 

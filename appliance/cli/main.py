@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from appliance import __version__
 
+from . import live, live_acts
 from .exits import Exit
+from .options import one_of
 
 _HELP = """A service-mesh data plane that fits in one file.
 
@@ -21,6 +22,9 @@ meshctl demo                                   see it work, no set-up needed
 meshctl validate edge.yaml                     say everything that is wrong
 meshctl route edge.yaml GET http://a.example/  which route takes it, and why
 meshctl run edge.yaml                          start the proxy
+meshctl watch                                  what happens in a running one
+meshctl stats                                  its rates, errors, times and states
+meshctl breaker list                           its breakers, and how far they are from opening
 """
 
 app = typer.Typer(
@@ -39,6 +43,7 @@ meshctl {version}: a service-mesh data plane that fits in one file
   meshctl validate PROFILE            check a profile, say everything that is wrong
   meshctl route PROFILE METHOD URL    which route takes a request, and why
   meshctl run PROFILE                 start the proxy in the foreground
+  meshctl watch                       what happens in it, in another terminal
 
 A profile of ten lines is enough to begin:
 
@@ -68,22 +73,10 @@ def _bare(
         print(_BARE.format(version=__version__), end="")
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
-    """Give a check that an option is one of these words."""
-
-    def check(given: str) -> str:
-        if given not in words:
-            known = [word for word in words if word]
-            raise typer.BadParameter(f"{given!r}: write {' or '.join(', '.join(known).rsplit(', ', 1))}")
-        return given
-
-    return check
-
-
 Profile = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile; - is stdin.")]
-Format = Annotated[str, typer.Option(help="human or json.", callback=_one_of("human", "json"))]
+Format = Annotated[str, typer.Option(help="human or json.", callback=one_of("human", "json"))]
 Colour = Annotated[
-    str, typer.Option("--color", help="auto, always or never.", callback=_one_of("auto", "always", "never"))
+    str, typer.Option("--color", help="auto, always or never.", callback=one_of("auto", "always", "never"))
 ]
 
 
@@ -93,7 +86,7 @@ def validate(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     format: Annotated[
         str,
         typer.Option(
-            help="human, json, sarif or github.", callback=_one_of("human", "json", "sarif", "github")
+            help="human, json, sarif or github.", callback=one_of("human", "json", "sarif", "github")
         ),
     ] = "human",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
@@ -104,7 +97,7 @@ def validate(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     print_: Annotated[
         str,
         typer.Option(
-            "--print", help="effective: every value with its origin.", callback=_one_of("", "effective")
+            "--print", help="effective: every value with its origin.", callback=one_of("", "effective")
         ),
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
@@ -146,12 +139,24 @@ def test(profile: Profile, format: Format = "human", color: Colour = "auto") -> 
 
 @app.command()
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="A profile; - is stdin.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="A profile; - is stdin.")] = "",
+    after: Annotated[str, typer.Argument(metavar="B", help="Another one.")] = "",
+    running: Annotated[
+        bool, typer.Option("--running", help="What a running proxy would load, against what it runs.")
+    ] = False,
+    target: live.Where = None,
     format: Format = "human",
     color: Colour = "auto",
 ) -> None:
     """Tell what differs in meaning between two profiles."""
+    if running:
+        from .reload import reload
+        from .remote import talk
+
+        shape = "json" if format == "json" else "text"
+        raise typer.Exit(talk(target, "diff", lambda feed: reload(feed, shape, dry_run=True, yes=True)))
+    if not before or not after:
+        raise typer.BadParameter("name two profiles: meshctl diff A B, or say --running")
     from .diff import diff as command
 
     raise typer.Exit(command(before, after, format, _colour(color)))
@@ -214,7 +219,7 @@ def demo(
 
 @app.command()
 def version(
-    format: Annotated[str, typer.Option(help="text or json.", callback=_one_of("text", "json"))] = "text",
+    format: Annotated[str, typer.Option(help="text or json.", callback=one_of("text", "json"))] = "text",
 ) -> None:
     """Say which version this is, and of what."""
     python = ".".join(map(str, sys.version_info[:3]))
@@ -222,6 +227,20 @@ def version(
         print(json.dumps({"schema": "meshctl.version/1", "version": __version__, "python": python}))
     else:
         print(f"meshctl {__version__} (CPython {python})")
+
+
+@app.command()
+def completion(
+    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.", callback=one_of("bash", "zsh", "fish"))],
+) -> None:
+    """Print a script that completes commands: eval "$(meshctl completion bash)"."""
+    from .completion import completion as command
+
+    print(command(shell))
+
+
+live.register(app)
+live_acts.register(app)
 
 
 def _colour(choice: str) -> bool:

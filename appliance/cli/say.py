@@ -26,12 +26,13 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("P99", "p99"), ("TOTAL", "tot"),
     ),
     "up": (
-        ("UPSTREAM", "name"), ("BALANCE", "lb"), ("UP", "up_n"), ("OF", "eps"), ("RPS", "rps"), ("ERR", "err"),
-        ("P50", "p50"), ("P99", "p99"), ("ACT", "act"), ("TOTAL", "tot"),
+        ("UPSTREAM", "name"), ("BALANCE", "lb"), ("UP", "up_n"), ("OF", "eps"), ("RPS", "rps"),
+        ("ERR", "err"), ("P50", "p50"), ("P99", "p99"), ("ACT", "act"), ("TOTAL", "tot"),
     ),
     "ep": (
         ("ENDPOINT", "name"), ("STATE", "state"), ("WEIGHT", "weight"), ("RPS", "rps"), ("ERR", "err"),
-        ("P50", "p50"), ("P99", "p99"), ("ACT", "act"), ("CONNS", "conns"), ("TOTAL", "tot"), ("NOTE", "reason"),
+        ("P50", "p50"), ("P99", "p99"), ("ACT", "act"), ("CONNS", "conns"), ("TOTAL", "tot"),
+        ("NOTE", "reason"),
     ),
     "br": (
         ("BREAKER", "name"), ("STATE", "st"), ("PROGRESS", "progress"), ("LAST", "last"), ("SENT", "sent"),
@@ -118,9 +119,11 @@ def cells(name: str, rows: Iterable[Mapping[str, Any]], m: int) -> list[list[str
     """Give the table of a set: its head, then a line for each thing."""
     columns = COLUMNS[name]
     table = [[title for title, _ in columns]]
-    for row in rows:
-        if name == "br":
-            row = {**row, "progress": progress(row, m), "st": _WORDS.get(str(row.get("st")), row.get("st"))}
+    for thing in rows:
+        word = str(thing.get("st"))
+        row = (
+            {**thing, "progress": progress(thing, m), "st": _WORDS.get(word, word)} if name == "br" else thing
+        )
         table.append([show(field, row.get(field)) for _, field in columns])
     return table
 
@@ -147,14 +150,12 @@ def trip_lines(trip: Mapping[str, Any], *, utc: bool = False) -> list[str]:
     for each in _rows(trip.get("requests")):
         before = each.get("before")
         ago = f"-{before / 1000:.1f}s" if isinstance(before, (int, float)) else "?"
-        lines.append(
-            f"  {ago:>7} {printable(each.get('me'))} {printable(each.get('path'))}  {printable(each.get('ep'))}  "
-            f"{printable(each.get('how'))}  {show('p50', each.get('ms'))}  {printable(each.get('rid'))}"
-        )
-    looks = [
-        f"{printable(each.get('ep'))} {_WORDS.get(str(each.get('st')), '-')}, {show('act', each.get('act'))} under way"
-        for each in _rows(trip.get("endpoints"))
-    ]
+        what = " ".join(printable(each.get(key)) for key in ("me", "path", "ep", "how"))
+        lines.append(f"  {ago:>7} {what} {show('p50', each.get('ms'))} {printable(each.get('rid'))}")
+    looks = []
+    for each in _rows(trip.get("endpoints")):
+        word = _WORDS.get(str(each.get("st")), "-")
+        looks.append(f"{printable(each.get('ep'))} {word}, {show('act', each.get('act'))} under way")
     if looks:
         lines.append(f"  endpoints then: {'; '.join(looks)}")
     place = trip.get("src")
@@ -176,11 +177,10 @@ def request_line(row: Mapping[str, Any], *, utc: bool = False) -> str:
     note = f"  {'; '.join(printable(each) for each in notes)}" if isinstance(notes, list) else ""
     fault = f"  {printable(row['fault'])}" if row.get("fault") else ""
     grpc = f" grpc {show('n', row['grpc'])}" if row.get("grpc") is not None else ""
-    return (
-        f"{clock(row.get('t'), utc=utc)} {printable(row.get('rid'))} {show('n', row.get('st'))}{grpc} "
-        f"{printable(row.get('me'))} {printable(row.get('host', ''))}{printable(row.get('path'))} "
-        f"{show('p50', row.get('ms'))} {printable(row.get('rt', '-'))} {printable(row.get('ep', '-'))}{fault}{note}"
-    )
+    status = f"{show('n', row.get('st'))}{grpc}"
+    asked = f"{printable(row.get('me'))} {printable(row.get('host', ''))}{printable(row.get('path'))}"
+    went = f"{show('p50', row.get('ms'))} {printable(row.get('rt', '-'))} {printable(row.get('ep', '-'))}"
+    return f"{clock(row.get('t'), utc=utc)} {printable(row.get('rid'))} {status} {asked} {went}{fault}{note}"
 
 
 def curl(row: Mapping[str, Any]) -> str:

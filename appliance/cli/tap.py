@@ -88,8 +88,8 @@ def tell_why(row: dict[str, Any], format: str, *, utc: bool) -> None:
 
 _LOGGED = {
     "id": "rid", "method": "me", "host": "host", "path": "path", "protocol": "proto", "listener": "ls",
-    "client": "client", "route": "rt", "upstream": "up", "endpoint": "ep", "status": "st", "grpc_status": "grpc",
-    "ms": "ms", "bytes": "by", "tries": "try", "fault": "fault", "why": "why",
+    "client": "client", "route": "rt", "upstream": "up", "endpoint": "ep", "status": "st",
+    "grpc_status": "grpc", "ms": "ms", "bytes": "by", "tries": "try", "fault": "fault", "why": "why",
 }  # fmt: skip
 
 

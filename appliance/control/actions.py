@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
+from appliance.config.diff_text import render
 from appliance.model.fault import CANCELLED, Fault
 from appliance.model.text import PRINTABLE, counted
 from appliance.model.units import format_duration
@@ -34,6 +35,7 @@ REMEMBERED: Final = 300.0
 FORCE_FOR: Final = 600.0
 LEVEL_FOR: Final = 600.0
 _MOST: Final = 1000  # results
+_TEXT: Final = 100_000  # characters of a difference
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 _log = logging.getLogger("meshctl")
 
@@ -91,7 +93,8 @@ class Actions:
             return Result("unsupported", f"there is no {op[:50]}; there are {', '.join(self._ops)}")
         key = (peer.uid if peer.uid is not None else peer.address, id)
         self._forget()
-        if key in self._done:
+        dry_run = command.get("dry_run") is True
+        if key in self._done and not dry_run:
             return self._done[key][1]
         if key in self._busy:
             return Result("busy", "this command is being done")
@@ -99,7 +102,6 @@ class Actions:
             result = Result("denied", "this needs an operator; you may only look")
             self._audit(peer, op, args, result)
             return result
-        dry_run = command.get("dry_run") is True
         self._busy.add(key)
         try:
             result = await self._ops[op](Order(args, expect, dry_run, peer))
@@ -326,5 +328,6 @@ class Actions:
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
     """Give what came of a reload, for machines."""
-    changes = [{"path": each.path, "kind": each.kind} for each in outcome.changes]
-    return {"gen": outcome.generation, "changes": changes, "problems": outcome.problems}
+    changes = [{"path": each.path, "kind": each.kind} for each in outcome.changes[:_MOST]]
+    told = render(outcome.changes, ("running", "on disk"), False)[:_TEXT] if outcome.changes else ""
+    return {"gen": outcome.generation, "changes": changes, "diff": told, "problems": outcome.problems[:_TEXT]}

@@ -7,6 +7,7 @@ made of it. Commands and questions may be asked meanwhile by other tasks.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -61,6 +62,7 @@ class Feed:
         self.m = int(hello.get("m", 0))
         self._socket = socket
         self._ids = itertools.count(1)
+        self._me = os.urandom(6).hex()  # the proxy remembers ids for some minutes
         self._waiting: dict[str, trio.MemorySendChannel[Frame]] = {}
         self._out, self._in = trio.open_memory_channel[Frame](64)
         self._failure: FeedError | None = None
@@ -126,7 +128,7 @@ class Feed:
 
     async def _ask(self, frame: Frame) -> AsyncIterator[Frame]:
         """Send a message with an id, and give what is answered to it."""
-        id = f"{frame['k']}{next(self._ids)}"
+        id = f"{self._me}-{next(self._ids)}"
         out, incoming = trio.open_memory_channel[Frame](64)
         self._waiting[id] = out
         try:

@@ -198,7 +198,7 @@ def why_lines(row: Mapping[str, Any], *, utc: bool = False) -> list[str]:
     lines = [
         f"request {printable(row.get('rid'))} at {clock(row.get('t'), utc=utc, date=True)}",
         f"  asked      {who} by {printable(row.get('client'))} at listener {printable(row.get('ls'))}, "
-        f"HTTP/{printable(row.get('proto'))}",
+        f"{printable(row.get('proto'))}",
     ]
     lines.append(f"  route      {printable(row['rt'])}" if row.get("rt") else "  route      none took it")
     if row.get("up"):

@@ -26,7 +26,6 @@ from appliance.net.park import Lot
 from appliance.net.transport import PeerGone
 from appliance.proxy.access_log import facts
 from appliance.proxy.door import Door, Settings
-from appliance.proxy.events import log_event
 from appliance.proxy.snapshot import Snapshot, revive
 from appliance.proxy.worker import Means, Worker
 from appliance.upstream.breakers import BreakerShift
@@ -200,7 +199,7 @@ class Proxy:
         return self.worker.current()
 
     def _told(self, event: object) -> None:
-        log_event(event)
+        self.worker.bulletin.tell(event)
         if isinstance(event, BreakerShift):
             self.shifts.append(event)
         else:

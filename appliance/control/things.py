@@ -8,6 +8,7 @@ milliseconds since the start, whatever the wall clock does. None means that ther
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from appliance.config.plan import Forward, Respond, RoutePlan
@@ -93,7 +94,11 @@ def breaker(fuse: Fuse, upstream: str, rates: tuple[float, float], now: float, m
         else None,
         "forced": None
         if forced is None
-        else {"by": forced.by, "reason": forced.reason, "until": moment(forced.until)},
+        else {
+            "by": forced.by,
+            "reason": forced.reason,
+            "until": None if forced.until == inf else moment(forced.until),
+        },
         "src": _src(place),
     }
 

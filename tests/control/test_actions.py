@@ -1,0 +1,280 @@
+"""What operators do: each action acts, is told, can be tried first, and is refused where it should be."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.config.plan_policy import BreakerPlan, HealthPlan
+from tests.kit.desk import GUEST, ROOT, Office, office
+from tests.kit.origin import Origin, silent, sized
+from tests.kit.plans import plan, route, upstream
+
+A, B = "10.0.0.1:80", "10.0.0.2:80"
+TWO = plan(
+    route(breaker=None),
+    upstreams=(replace(upstream("app", A, B), breaker=BreakerPlan()),),
+)
+
+
+def two() -> dict[str, Origin]:
+    return {A: Origin(sized(b"a")), B: Origin(sized(b"b"))}
+
+
+def breaking() -> Any:
+    """A plan whose route goes by the upstream's breakers."""
+    own = route()
+    destination = replace(own.action.to[0], own_breaker=False, breaker=BreakerPlan())  # type: ignore[union-attr]
+    return plan(
+        replace(own, action=replace(own.action, to=(destination,))),
+        upstreams=(replace(upstream("app", A, B), breaker=BreakerPlan()),),
+    )
+
+
+async def asked(here: Office, count: int = 10) -> set[bytes]:
+    """Ask so many times; give who answered."""
+    web = here.proxy.connect()
+    return {(await web.get()).body for _ in range(count)}
+
+
+def audits(here: Office) -> list[str]:
+    return [each.text for each in here.desk.worker.bulletin.after(0)[1] if each.kind == "audit"]
+
+
+async def test_a_breaker_is_forced_open_for_a_time(autojump_clock: trio.abc.Clock) -> None:
+    """Nothing goes there; when the time is over it speaks for itself, and says so."""
+    async with office(two(), breaking()) as here:
+        args = {"breaker": f"app/{A}", "state": "open", "ttl": 60_000, "reason": "disk \x1b[31m swap"}
+        told = await here.do("breaker.force", args=args)
+        assert told["ok"], told
+        assert told["text"] == f"forced breaker app/{A} open for 1m: nothing is sent"
+        assert told["now"]["forced"]["by"] == "root (uid 0)"
+        assert "\x1b" not in told["now"]["forced"]["reason"]
+        assert await asked(here) == {b"b"}
+        await trio.sleep(61)
+        assert await asked(here) == {b"a", b"b"}
+        events = [each.text for each in here.desk.worker.bulletin.after(0)[1]]
+        assert events[-1] == f"breaker app/{A} speaks for itself again: its time is over"
+        assert audits(here)[0].startswith(f"root (uid 0): breaker.force: forced breaker app/{A} open for 1m")
+
+
+async def test_forced_closed_it_protects_nobody(autojump_clock: trio.abc.Clock) -> None:
+    """And clearing lets it speak for itself; a second time there is nothing to clear."""
+    async with office({A: Origin(sized(b"x", 503)), B: Origin(sized(b"b"))}, breaking()) as here:
+        await here.do("breaker.force", args={"breaker": f"app/{A}", "state": "closed", "ttl": None})
+        web = here.proxy.connect()
+        statuses = [(await web.get()).status for _ in range(30)]
+        await trio.sleep(2)
+        assert here.desk.moment.state["br"][f"app/{A}"]["forced"]["until"] is None
+        assert statuses.count(503) == 15
+        cleared = await here.do("breaker.clear", args={"breaker": f"app/{A}"})
+        assert cleared["text"] == f"cleared breaker app/{A}: it speaks for itself"
+        assert await asked(here) == {b"b"}
+        assert (await here.do("breaker.clear", args={"breaker": f"app/{A}"}))["code"] == "conflict"
+
+
+async def test_reset_forgets(autojump_clock: trio.abc.Clock) -> None:
+    """An open breaker is closed at once."""
+    async with office(
+        {A: Origin(*[sized(b"x", 503)] * 5, sized(b"a")), B: Origin(sized(b"b"))}, breaking()
+    ) as here:
+        await asked(here, 12)
+        assert await asked(here) == {b"b"}
+        told = await here.do("breaker.reset", args={"breaker": f"app/{A}"})
+        assert (told["ok"], told["now"]["st"]) == (True, "closed")
+        assert await asked(here) == {b"a", b"b"}
+
+
+async def test_what_the_operator_saw_is_held_against_what_is(autojump_clock: trio.abc.Clock) -> None:
+    """If it is not so any more nothing is done."""
+    async with office(two(), breaking()) as here:
+        await here.do("breaker.force", args={"breaker": f"app/{A}", "state": "open"})
+        told = await here.do("breaker.reset", args={"breaker": f"app/{A}"}, expect={"st": "closed"})
+        assert (told["code"], told["now"]["st"]) == ("conflict", "forced_open")
+        assert await asked(here) == {b"b"}
+        told = await here.do("breaker.reset", args={"breaker": f"app/{A}"}, expect={"st": "forced_open"})
+        assert told["ok"]
+        drain = {"endpoint": f"app/{A}"}
+        assert (await here.do("endpoint.drain", args=drain, expect={"state": "down"}))["code"] == "conflict"
+
+
+async def test_an_endpoint_is_drained_and_comes_back(autojump_clock: trio.abc.Clock) -> None:
+    """For a time or until it is undrained; the state says by whom and why."""
+    async with office(two(), TWO) as here:
+        told = await here.do("endpoint.drain", args={"endpoint": f"app/{A}", "reason": "swap", "ttl": 5000})
+        assert told["text"] == f"drained endpoint app/{A} for 5s: no new requests, 0 in flight"
+        assert await asked(here) == {b"b"}
+        await trio.sleep(1)
+        row = here.desk.moment.state["ep"][f"app/{A}"]
+        assert (row["state"], row["by"], row["reason"]) == ("drained", "root (uid 0)", "swap")
+        await trio.sleep(5)
+        assert await asked(here) == {b"a", b"b"}
+        await here.do("endpoint.drain", args={"endpoint": f"app/{A}"})
+        assert (await here.do("endpoint.undrain", args={"endpoint": f"app/{A}"}))["ok"]
+        assert await asked(here) == {b"a", b"b"}
+        assert (await here.do("endpoint.undrain", args={"endpoint": f"app/{A}"}, id="again"))[
+            "code"
+        ] == "conflict"
+
+
+async def test_the_last_one_is_drained_only_on_purpose(autojump_clock: trio.abc.Clock) -> None:
+    """Without it every request fails."""
+    async with office(two(), TWO) as here:
+        await here.do("endpoint.drain", args={"endpoint": f"app/{A}"})
+        told = await here.do("endpoint.drain", args={"endpoint": f"app/{B}"})
+        assert told["code"] == "conflict"
+        assert "last usable" in told["text"]
+        assert (await here.do("endpoint.drain", args={"endpoint": f"app/{B}", "last": True}))["ok"]
+        assert (await here.proxy.connect().get()).status == 503
+
+
+async def test_a_weight_counts_until_a_reload(autojump_clock: trio.abc.Clock) -> None:
+    """0 takes an endpoint out; a reload gives back what the profile says."""
+    async with office(two(), TWO) as here:
+        told = await here.do("endpoint.weight", args={"endpoint": f"app/{A}", "weight": 0})
+        assert told["text"] == f"weighed endpoint app/{A} 0 instead of 1, until a reload"
+        assert await asked(here) == {b"b"}
+        await here.proxy.reload(replace(TWO, digest="1" * 12))
+        assert await asked(here) == {b"a", b"b"}
+
+
+@pytest.mark.parametrize("weight", [-1, 1.5, True, "3", None, 10_000_000])
+async def test_odd_weights_are_refused(weight: object, autojump_clock: trio.abc.Clock) -> None:
+    """They are whole numbers."""
+    async with office(two(), TWO) as here:
+        told = await here.do("endpoint.weight", args={"endpoint": f"app/{A}", "weight": weight})
+        assert told["code"] == "invalid"
+
+
+async def test_health_can_be_asked_now(autojump_clock: trio.abc.Clock) -> None:
+    """Where the profile says how."""
+    checked = plan(upstreams=(replace(upstream("app", A, B), health=HealthPlan(interval=3600.0)),))
+    async with office(two(), checked) as here:
+        assert (await here.do("endpoint.check", args={"endpoint": f"app/{A}"}))["now"] == {
+            "ok": True,
+            "why": "",
+        }
+        here.proxy.origins[A].handlers = (sized(b"", 500),)
+        told = await here.do("endpoint.check", args={"endpoint": f"app/{A}"}, id="again")
+        assert told["now"]["ok"] is False
+    async with office(two(), TWO) as here:
+        assert (await here.do("endpoint.check", args={"endpoint": f"app/{A}"}))["code"] == "unsupported"
+
+
+async def test_a_request_is_cancelled(autojump_clock: trio.abc.Clock) -> None:
+    """Its client is told that an operator did it."""
+    async with office(Origin(silent())) as here:
+        web = here.proxy.connect()
+        await web.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await trio.sleep(0.5)
+        (exchange,) = here.desk.worker.ending.live
+        told = await here.do("request.cancel", args={"rid": exchange.id, "reason": "stuck"})
+        assert told["ok"]
+        answer = await web.answer()
+        assert (answer.status, b"cancelled" in answer.body) == (503, True)
+        assert here.proxy.journal.faults == ["cancelled"]
+        assert (await here.do("request.cancel", args={"rid": exchange.id}, id="again"))["code"] == "not_found"
+
+
+async def test_the_log_tells_more_for_a_time(autojump_clock: trio.abc.Clock) -> None:
+    """Then it goes back to what it was, even if it was asked twice."""
+    log = logging.getLogger("meshctl")
+    usual = log.level
+    async with office() as here:
+        await here.do("log.level", args={"level": "debug", "ttl": 60_000})
+        assert log.level == logging.DEBUG
+        here.desk.actions.debug_for(120)
+        await trio.sleep(90)
+        assert log.level == logging.DEBUG
+        await trio.sleep(40)
+        assert log.level == usual
+        assert (await here.do("log.level", args={"level": "loud"}))["code"] == "invalid"
+
+
+async def test_the_proxy_is_stopped(autojump_clock: trio.abc.Clock) -> None:
+    """As by a signal."""
+    async with office() as here:
+        assert (await here.do("proxy.drain", dry_run=True))[
+            "text"
+        ] == "would stop the proxy: 0 requests under way"
+        assert not here.desk.worker.draining
+        await here.do("proxy.drain")
+        assert here.desk.worker.draining
+
+
+async def test_a_dry_run_says_what_would_be_and_does_nothing(autojump_clock: trio.abc.Clock) -> None:
+    """It is not audited, either, and does not use its id up."""
+    async with office(two(), breaking()) as here:
+        args = {"breaker": f"app/{A}", "state": "open"}
+        told = await here.do("breaker.force", args=args, dry_run=True, id="one")
+        assert told["text"] == f"would force breaker app/{A} open for 10m: nothing is sent"
+        for op in ("breaker.reset", "endpoint.drain", "endpoint.undrain", "endpoint.weight"):
+            await here.do(op, args={"breaker": f"app/{A}", "endpoint": f"app/{A}", "weight": 0}, dry_run=True)
+        assert await asked(here) == {b"a", b"b"}
+        assert not audits(here)
+        assert (await here.do("breaker.force", args=args, id="one"))["text"].startswith("forced")
+
+
+async def test_the_same_id_is_done_once(autojump_clock: trio.abc.Clock) -> None:
+    """For five minutes, by the same peer; another's ids are others."""
+    async with office(two(), breaking()) as here:
+        args = {"breaker": f"app/{A}", "state": "open"}
+        first = await here.do("breaker.force", args=args, id="one")
+        other = {"breaker": f"app/{B}", "state": "open"}
+        assert await here.do("breaker.force", args=other, id="one") == first
+        assert await asked(here) == {b"b"}
+        assert (await here.do("breaker.force", replace(ROOT, uid=7), args=other, id="one"))["ok"]
+        await trio.sleep(301)
+        assert (await here.do("breaker.force", args=other, id="one"))["text"] != first["text"]
+
+
+async def test_observers_only_look(autojump_clock: trio.abc.Clock) -> None:
+    """Whatever they ask for; it is remembered that they did."""
+    async with office(two(), breaking()) as here:
+        for op in sorted(here.desk.actions._ops):
+            assert (await here.do(op, GUEST, args={"breaker": f"app/{A}"}))["code"] == "denied"
+        assert len(audits(here)) == len(here.desk.actions._ops)
+        assert all(text.startswith("guest (uid 1000): ") for text in audits(here))
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "code"),
+    [
+        ("nonsense", {}, "unsupported"),
+        ("breaker.force", {}, "invalid"),
+        ("breaker.force", {"breaker": "nobody", "state": "open"}, "not_found"),
+        ("breaker.force", {"breaker": f"app/{A}", "state": "ajar"}, "invalid"),
+        ("breaker.force", {"breaker": f"app/{A}", "state": "open", "ttl": -1}, "invalid"),
+        ("breaker.force", {"breaker": f"app/{A}", "state": "open", "ttl": 1e12}, "invalid"),
+        ("breaker.force", {"breaker": f"app/{A}", "state": "open", "ttl": True}, "invalid"),
+        ("endpoint.drain", {"endpoint": "app/nobody"}, "not_found"),
+        ("endpoint.drain", {"endpoint": f"app/{A}", "ttl": "1m"}, "invalid"),
+        ("request.cancel", {"rid": ""}, "invalid"),
+        ("profile.reload", {}, "unsupported"),
+        ("profile.diff", {}, "unsupported"),
+    ],
+)
+async def test_what_is_wrong_is_told(
+    op: str, args: dict[str, Any], code: str, autojump_clock: trio.abc.Clock
+) -> None:
+    """With a code and a sentence."""
+    async with office(two(), breaking()) as here:
+        told = await here.do(op, args=args)
+        assert (told["ok"], told["code"]) == (False, code)
+        assert told["text"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [{}, {"id": ""}, {"id": "x" * 101}, {"id": "a", "op": 1}, {"id": "a", "op": "x", "args": []}],
+    ids=range(5),
+)
+async def test_what_is_no_command_is_refused(command: dict[str, Any], autojump_clock: trio.abc.Clock) -> None:
+    """It does not get as far as being remembered."""
+    async with office() as here:
+        assert (await here.desk.actions.run(ROOT, command)).code == "invalid"
+        assert not audits(here)

@@ -1,0 +1,97 @@
+"""The state as a whole: it adds up, it follows reloads, and what does not change stays the same object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import trio
+
+from appliance.control.board import NO_ROUTE, flat
+from appliance.metrics.heat import COLUMNS
+from appliance.routing.match import Match
+from tests.kit.desk import office
+from tests.kit.origin import Origin, silent, sized
+from tests.kit.plans import plan, route, upstream
+
+A, B = "10.0.0.1:80", "10.0.0.2:80"
+
+
+async def test_parts_add_up(autojump_clock: trio.abc.Clock) -> None:
+    """Routes to the proxy, endpoints to their upstream; also what no route took."""
+    plans = plan(
+        route("app", Match(path_prefix="/a"), name="a"),
+        route("other", Match(path_prefix="/b"), name="b"),
+        upstreams=(upstream("app", A), upstream("other", B)),
+    )
+    async with office({A: Origin(sized(b"12345")), B: Origin(sized(b"x", 500))}, plans) as here:
+        web = here.proxy.connect()
+        for path in (b"/a", b"/a", b"/b", b"/nowhere"):
+            await web.get(path)
+        await trio.sleep(1)
+        state = here.desk.moment.state
+        assert {name: row["tot"] for name, row in state["rt"].items()} == {"a": 2, "b": 1, NO_ROUTE: 1}
+        assert {name: row["tot"] for name, row in state["up"].items()} == {"app": 2, "other": 1}
+        assert state["ls"]["web"]["tot"] == state["proxy"][""]["tot"] == 4
+        assert state["proxy"][""]["err"] == 0.25
+        assert state["up"]["other"]["err"] == 1
+        assert len(flat(state, ("rt", "up"))) == 5
+        heat = here.desk.board.heat["up", "app"].columns(here.desk.now())
+        assert len(heat) == COLUMNS
+        assert sum(heat[-1] or heat[-2]) == 2
+
+
+async def test_what_does_not_change_is_the_same_object(autojump_clock: trio.abc.Clock) -> None:
+    """So that telling what differs costs nothing."""
+    async with office() as here:
+        await here.proxy.connect().get()
+        await trio.sleep(15)
+        before = here.desk.moment.state
+        await trio.sleep(5)
+        after = here.desk.moment.state
+        for name in ("up", "ep", "br", "rt", "ls"):
+            for key, thing in after[name].items():
+                assert thing is before[name][key], (name, key)
+
+
+async def test_a_reload_changes_what_there_is(autojump_clock: trio.abc.Clock) -> None:
+    """What is gone leaves the state, what stays keeps its counts."""
+    both = plan(upstreams=(upstream("app", A, B),))
+    async with office({A: Origin(), B: Origin()}, both) as here:
+        web = here.proxy.connect()
+        for _ in range(4):
+            await web.get()
+        await trio.sleep(1)
+        assert set(here.desk.moment.state["ep"]) == {f"app/{A}", f"app/{B}"}
+        gone = here.proxy.snapshot.clusters["app"].endpoints[1]
+        await here.proxy.reload(replace(both, upstreams=(upstream("app", A),)))
+        await trio.sleep(1)
+        state = here.desk.moment.state
+        assert set(state["ep"]) == {f"app/{A}"}
+        assert state["ep"][f"app/{A}"]["tot"] == 2
+        assert state["proxy"][""]["gen"] == 2
+        assert gone.name not in repr(here.desk.board.flows)
+        renamed = replace(both, routes=(route(name="new"),), upstreams=(upstream("app", A),))
+        await here.proxy.reload(renamed)
+        await trio.sleep(1)
+        assert "new" in here.desk.moment.state["rt"]
+        assert ("rt", "all") not in here.desk.board.flows
+
+
+async def test_requests_under_way_are_shown_to_who_asks(autojump_clock: trio.abc.Clock) -> None:
+    """The oldest first; nobody pays for them otherwise."""
+    async with office(Origin(silent())) as here:
+        for number in range(60):
+            web = here.proxy.connect(peer=f"192.0.2.{number}")
+            await web.send(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+            await trio.sleep(0.01)
+        assert "live" not in here.desk.moment.state
+        client = here.client()
+        client.subscribe(sets={"live": True})
+        await trio.sleep(1)
+        rows = client.state["live"]
+        assert len(rows) == 50
+        assert {row["path"] for row in rows.values()} == {f"/{number}" for number in range(50)}
+        row = min(rows.values(), key=lambda each: each["began"])
+        assert (row["path"], row["rt"], row["ep"], row["ph"]) == ("/0", "all", A, "wait")
+        await trio.sleep(20)
+        assert not client.state["live"]

@@ -1,0 +1,79 @@
+"""What the recorder keeps, forgets and keeps aside."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.config.plan_policy import RecorderPlan
+from appliance.control.recorder import FROZEN, KEYFRAME, Recorder, chunks
+
+
+def filled(plan: RecorderPlan, seconds: int) -> Recorder:
+    recorder = Recorder(lambda: plan)
+    for second in range(seconds):
+        whole = recorder.wants_whole(second)
+        recorder.add(second, f"{'W' if whole else 'd'}{second}", whole=whole)
+    return recorder
+
+
+def test_whole_states_come_every_half_minute() -> None:
+    """The first frame is one."""
+    recorder = filled(RecorderPlan(), 100)
+    rows = recorder.history(0, 1000)
+    assert [row for row in rows if row.startswith("W")] == ["W0", "W30", "W60", "W90"]
+    assert KEYFRAME == 30
+
+
+@given(st.integers(0, 99), st.integers(0, 99))
+def test_history_begins_with_a_whole_state_at_or_before(begin: int, end: int) -> None:
+    """And has everything from there to the end."""
+    rows = filled(RecorderPlan(), 100).history(begin, end)
+    first = begin // 30 * 30
+    assert rows == [f"{'W' if second % 30 == 0 else 'd'}{second}" for second in range(first, end + 1)]
+
+
+def test_the_old_goes_by_age_and_by_size() -> None:
+    """What is left is told from the first whole state on."""
+    recorder = filled(RecorderPlan(keep=45), 100)
+    assert recorder.oldest == 54
+    assert recorder.history(0, 1000)[0] == "W60"
+    recorder = filled(RecorderPlan(max_size=100), 100)
+    assert recorder.size <= 100
+    assert recorder.history(0, 1000)[0] == "W90"
+
+
+def test_nothing_is_told_of_nothing() -> None:
+    """Before the first frame, and when there is no whole state."""
+    recorder = Recorder(RecorderPlan)
+    assert recorder.history(0, 10) == []
+    assert recorder.oldest is None
+    recorder.add(5, "d5")
+    assert recorder.history(0, 10) == []
+
+
+def test_what_lies_around_a_trip_is_kept_aside() -> None:
+    """From two minutes before until one after, however long ago it was; of the last few trips."""
+    plan = RecorderPlan(keep=150)
+    recorder = filled(plan, 300)
+    recorder.freeze("tr-1", 299)
+    for second in range(300, 2000):
+        recorder.add(second, f"d{second}", whole=recorder.wants_whole(second))
+    kept = recorder.around("tr-1")
+    assert kept is not None
+    assert kept[0] == "W150" or kept[0] == "W180"
+    assert kept[-1] == "d359"
+    assert recorder.around("tr-2") is None
+    for number in range(FROZEN):
+        recorder.freeze(f"new-{number}", 2000)
+    assert recorder.around("tr-1") is None
+
+
+@given(st.lists(st.integers(1, 200_000), max_size=8))
+def test_answers_are_cut_into_pieces(sizes: list[int]) -> None:
+    """None longer than a client takes, unless one frame is."""
+    frames = ["x" * size for size in sizes]
+    pieces = list(chunks(frames))
+    assert [row for piece in pieces for row in piece] == frames
+    assert pieces
+    assert all(len(piece) == 1 or sum(map(len, piece)) <= 256 << 10 for piece in pieces if piece)

@@ -92,9 +92,9 @@ class Board:
     def _find_fuses(self) -> dict[str, tuple[Fuse, Cluster]]:
         fuses: dict[str, tuple[Fuse, Cluster]] = {}
         for cluster in self._worker.current().clusters.values():
-            for each in cluster.endpoints:
-                cluster.fuses.of(each.name)
             for group in (cluster.fuses, *cluster.own.values()):
+                for each in cluster.endpoints:
+                    group.of(each.name)
                 fuses |= {fuse.name: (fuse, cluster) for fuse in group.all()}
         return fuses
 

@@ -108,7 +108,7 @@ async def serve(stream: trio.abc.Stream, desk: Desk, judge: Judge) -> None:
     if reply is None and peer is not None and request is not None and asked.whole:
         reply = await _answer(desk, peer, request, asked.body)
     if reply is not None:
-        await _send(stream, connection, reply)
+        await _send(stream, connection, reply, bodiless=request is not None and request.method == b"HEAD")
 
 
 async def _read(
@@ -141,7 +141,7 @@ async def _read(
             return None
 
 
-async def _send(stream: trio.abc.Stream, connection: h11.Connection, reply: Reply) -> None:
+async def _send(stream: trio.abc.Stream, connection: h11.Connection, reply: Reply, *, bodiless: bool) -> None:
     fields = [
         ("content-type", reply.kind),
         ("content-length", str(len(reply.body))),
@@ -151,8 +151,9 @@ async def _send(stream: trio.abc.Stream, connection: h11.Connection, reply: Repl
     ]
     with trio.move_on_after(HANDSHAKE):
         try:
-            head = connection.send(h11.Response(status_code=reply.status, headers=fields))
-            await stream.send_all((head or b"") + (connection.send(h11.Data(data=reply.body)) or b""))
+            head = connection.send(h11.Response(status_code=reply.status, headers=fields)) or b""
+            body = b"" if bodiless else connection.send(h11.Data(data=reply.body)) or b""
+            await stream.send_all(head + body)
             if isinstance(stream, trio.SocketStream):
                 await stream.send_eof()
                 while await stream.receive_some(_HEAD):  # else a close would take the answer back

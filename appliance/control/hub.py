@@ -38,17 +38,27 @@ class _Socket:
 
 async def converse(stream: trio.abc.Stream, desk: Desk, peer: Peer, within: float) -> None:
     """Serve a websocket, whose opening request is still to be read; raises only cancellation."""
-    async with trio.open_nursery() as nursery:
-        try:
-            with trio.fail_after(within):
-                request = await wrap_server_stream(nursery, stream, 2, MAX_MESSAGE)
-                if PROTOCOL not in request.proposed_subprotocols:
-                    await request.reject(400, body=_UNKNOWN)
-                    nursery.cancel_scope.cancel()
-                    return
-                socket = await request.accept(subprotocol=PROTOCOL)
-        except (HandshakeError, ConnectionClosed, trio.TooSlowError):
+    try:
+        async with trio.open_nursery() as nursery:
+            await _serve(nursery, stream, desk, peer, within)
             nursery.cancel_scope.cancel()
-            return
-        await Session(desk, peer).converse(_Socket(socket))
-        nursery.cancel_scope.cancel()
+    except ExceptionGroup as group:
+        if (
+            group.split((ConnectionClosed, HandshakeError))[1] is not None
+        ):  # else it left while it was told why
+            raise
+
+
+async def _serve(
+    nursery: trio.Nursery, stream: trio.abc.Stream, desk: Desk, peer: Peer, within: float
+) -> None:
+    try:
+        with trio.fail_after(within):
+            request = await wrap_server_stream(nursery, stream, 2, MAX_MESSAGE)
+            if PROTOCOL not in request.proposed_subprotocols:
+                await request.reject(400, body=_UNKNOWN)
+                return
+            socket = await request.accept(subprotocol=PROTOCOL)
+    except (HandshakeError, ConnectionClosed, trio.TooSlowError):
+        return
+    await Session(desk, peer).converse(_Socket(socket))

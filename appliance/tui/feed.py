@@ -84,11 +84,18 @@ class Feed:
         """Ask for sets of the state, and for events behind an id; -1 asks for those to come."""
         await self._send({"k": "sub", "sets": dict(sets), "rate": rate, "events_after": events_after})
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    def frames(self) -> Feed:
         """Give what the proxy sends, but answers; raises FeedError at the end."""
-        async for frame in self._in:
-            yield frame
-        raise self._failure or FeedError("the connection has ended")
+        return self
+
+    def __aiter__(self) -> Feed:
+        return self
+
+    async def __anext__(self) -> Frame:
+        try:
+            return await self._in.receive()
+        except trio.EndOfChannel:
+            raise self._failure or FeedError("the connection has ended") from None
 
     async def first(self, sets: Mapping[str, Any]) -> State:
         """Subscribe, and give the first whole state."""
@@ -96,7 +103,7 @@ class Feed:
         async for frame in self.frames():
             if frame["k"] == "snap":
                 return self.state
-        raise FeedError("no state came")  # frames raises before
+        raise FeedError("no state came")
 
     async def command(
         self,
@@ -108,26 +115,25 @@ class Feed:
     ) -> Frame:
         """Have something done; gives the result."""
         frame = {"k": "cmd", "op": op, "args": dict(args), "expect": dict(expect or {}), "dry_run": dry_run}
-        (result,) = [row async for row in self._ask(frame)]
-        return result
+        return (await self._ask(frame))[-1]
 
     async def query(self, what: str, **more: Any) -> Frame:
         """Ask something; gives the answer."""
-        (result,) = [row async for row in self._ask({"k": "query", "what": what, **more})]
-        return result
+        return (await self._ask({"k": "query", "what": what, **more}))[-1]
 
     async def history(self, **more: Any) -> list[Frame]:
         """Give recorded frames: ``from_`` and ``to`` in milliseconds before now (negative), or ``trip``."""
         rows: list[Frame] = []
         if "from_" in more:
             more["from"] = more.pop("from_")
-        async for answer in self._ask({"k": "query", "what": "history", **more}):
+        for answer in await self._ask({"k": "query", "what": "history", **more}):
             frames = answer.get("frames")
             rows += [row for row in frames if isinstance(row, dict)] if isinstance(frames, list) else []
         return rows
 
-    async def _ask(self, frame: Frame) -> AsyncIterator[Frame]:
-        """Send a message with an id, and give what is answered to it."""
+    async def _ask(self, frame: Frame) -> list[Frame]:
+        """Send a message with an id, and give all that is answered to it."""
+        answers: list[Frame] = []
         id = f"{self._me}-{next(self._ids)}"
         out, incoming = trio.open_memory_channel[Frame](64)
         self._waiting[id] = out
@@ -141,9 +147,9 @@ class Feed:
                         raise self._failure or FeedError("the connection has ended") from None
                 if scope.cancelled_caught:
                     raise FeedError(f"no answer within {ANSWER_WITHIN:g}s")
-                yield answer
+                answers.append(answer)
                 if answer.get("more") is not True:
-                    return
+                    return answers
         finally:
             self._waiting.pop(id, None)
 
@@ -214,20 +220,35 @@ async def conversation(
 ) -> AsyncIterator[Feed]:
     """Talk over a stream that is connected; ``name`` is what the proxy calls us. Raises FeedError."""
     extra = [(b"Authorization", f"Bearer {token}".encode())] if token else []
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            feed = await _open(nursery, stream, host, extra)
-            me = {"name": name, "version": version}
-            await feed._send({"k": "hello", "client": me, "read_only": read_only})
-            nursery.start_soon(feed._read)
-            nursery.start_soon(feed._ping)
-            yield feed
-        except Exception as error:  # out of the nursery, which would make a group of it
-            failure = error
-        nursery.cancel_scope.cancel()
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            try:
+                feed = await _open(nursery, stream, host, extra)
+                me = {"name": name, "version": version}
+                await feed._send({"k": "hello", "client": me, "read_only": read_only})
+                nursery.start_soon(feed._read)
+                nursery.start_soon(feed._ping)
+                yield feed
+            except Exception as error:  # out of the nursery, which would make a group of it
+                failure = error
+            nursery.cancel_scope.cancel()
+    except ExceptionGroup as group:  # of the library's own tasks
+        failure = failure or _refused(group)
     if failure is not None:
         raise failure
+
+
+def _refused(group: ExceptionGroup[Exception]) -> BaseException:
+    """Give what a refused handshake was, which a task of the library raises."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    if not isinstance(found, ConnectionRejected):
+        return found
+    body = (found.body or b"").decode("utf-8", "replace").strip()
+    text = f"refused ({found.status_code}): {body}"
+    return FeedError(text, denied=found.status_code in (401, 403, 421))
 
 
 async def _open(
@@ -247,10 +268,6 @@ async def _open(
                 max_message_size=2 * MAX_FRAME,
             )
             hello = decode(await socket.get_message())
-    except ConnectionRejected as refused:
-        body = (refused.body or b"").decode("utf-8", "replace").strip()
-        text = f"refused ({refused.status_code}): {body}"
-        raise FeedError(text, denied=refused.status_code != 503) from None
     except (ConnectionClosed, HandshakeError, trio.BrokenResourceError):
         raise FeedError("the other side is no proxy of this kind, or it has just ended") from None
     except FrameError as error:

@@ -74,7 +74,9 @@ async def test_forced_closed_it_protects_nobody(autojump_clock: trio.abc.Clock) 
         cleared = await here.do("breaker.clear", args={"breaker": f"app/{A}"})
         assert cleared["text"] == f"cleared breaker app/{A}: it speaks for itself"
         assert await asked(here) == {b"b"}
-        assert (await here.do("breaker.clear", args={"breaker": f"app/{A}"}))["code"] == "conflict"
+        assert (await here.do("breaker.clear", args={"breaker": f"app/{A}"}, id="again"))[
+            "code"
+        ] == "conflict"
 
 
 async def test_reset_forgets(autojump_clock: trio.abc.Clock) -> None:

@@ -27,7 +27,7 @@ async def test_parts_add_up(autojump_clock: trio.abc.Clock) -> None:
         web = here.proxy.connect()
         for path in (b"/a", b"/a", b"/b", b"/nowhere"):
             await web.get(path)
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         state = here.desk.moment.state
         assert {name: row["tot"] for name, row in state["rt"].items()} == {"a": 2, "b": 1, NO_ROUTE: 1}
         assert {name: row["tot"] for name, row in state["up"].items()} == {"app": 2, "other": 1}
@@ -60,11 +60,11 @@ async def test_a_reload_changes_what_there_is(autojump_clock: trio.abc.Clock) ->
         web = here.proxy.connect()
         for _ in range(4):
             await web.get()
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         assert set(here.desk.moment.state["ep"]) == {f"app/{A}", f"app/{B}"}
         gone = here.proxy.snapshot.clusters["app"].endpoints[1]
         await here.proxy.reload(replace(both, upstreams=(upstream("app", A),)))
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         state = here.desk.moment.state
         assert set(state["ep"]) == {f"app/{A}"}
         assert state["ep"][f"app/{A}"]["tot"] == 2
@@ -72,7 +72,7 @@ async def test_a_reload_changes_what_there_is(autojump_clock: trio.abc.Clock) ->
         assert gone.name not in repr(here.desk.board.flows)
         renamed = replace(both, routes=(route(name="new"),), upstreams=(upstream("app", A),))
         await here.proxy.reload(renamed)
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         assert "new" in here.desk.moment.state["rt"]
         assert ("rt", "all") not in here.desk.board.flows
 
@@ -87,7 +87,7 @@ async def test_requests_under_way_are_shown_to_who_asks(autojump_clock: trio.abc
         assert "live" not in here.desk.moment.state
         client = here.client()
         client.subscribe(sets={"live": True})
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         rows = client.state["live"]
         assert len(rows) == 50
         assert {row["path"] for row in rows.values()} == {f"/{number}" for number in range(50)}

@@ -78,7 +78,7 @@ async def test_the_surroundings_of_a_trip(autojump_clock: trio.abc.Clock) -> Non
         web = here.proxy.connect()
         for _ in range(6):
             await web.get()
-        await trio.sleep(2000)
+        await trio.sleep(800)
         frames = [json.loads(text) for text in answer(here.desk, {"what": "history", "trip": "tr-000001"})]
         assert frames[0]["frames"][0]["k"] == "snap"
         assert any(row["k"] == "events" for row in frames[0]["frames"])

@@ -98,4 +98,4 @@ async def test_one_record_serves_all_taps(autojump_clock: trio.abc.Clock) -> Non
     (a,), (_, b) = first.take(), second.take()
     assert a is b
     assert other.seen == 0
-    assert [name for name, _ in a["headers"]] == ["host", "user-agent"]
+    assert [name for name, _ in a["headers"]] == ["user-agent", "x-request-id"]

@@ -44,13 +44,13 @@ async def test_a_breaker_tells_how_far_it_is(autojump_clock: trio.abc.Clock) -> 
         web = here.proxy.connect()
         for _ in range(4):
             await web.get()
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         row = here.desk.moment.state["br"][NAME]
         assert (row["st"], row["cf"], row["cf_max"], row["last"]) == ("closed", 3, 5, "oxxx")
         assert (row["er"], row["n"], row["trips_1h"]) == (0.75, 4, 0)
         for _ in range(5):
             await web.get()
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         row = here.desk.moment.state["br"][NAME]
         assert (row["st"], row["rej_tot"], row["try"], row["trips_1h"], row["trip"]) == (
             "open", 3, 1, 1, "tr-000001",
@@ -58,11 +58,11 @@ async def test_a_breaker_tells_how_far_it_is(autojump_clock: trio.abc.Clock) -> 
         assert 28_000 < row["until"] - here.desk.moment.m < 30_000
         await trio.sleep(30)
         await web.get()
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         row = here.desk.moment.state["br"][NAME]
         assert (row["st"], row["probe"]) == ("half_open", {"ok": 1, "need": 2})
         await web.get()
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         row = here.desk.moment.state["br"][NAME]
         assert (row["st"], row["probe"], row["last"]) == ("closed", None, "oxxxxxoo")
 
@@ -105,7 +105,7 @@ async def test_routes_say_what_they_take(autojump_clock: trio.abc.Clock) -> None
         web = here.proxy.connect()
         for _ in range(4):
             await web.get()
-        await trio.sleep(1)
+        await trio.sleep(1.1)
         row = here.desk.moment.state["rt"]["all"]
         assert row["mix"] == {"2xx": 0.25, "4xx": 0.5, "5xx": 0.25}
         assert (row["tot"], row["err"], row["to"], row["src"]) == (4, 0.25, "app", "profile.yaml:1")

@@ -143,7 +143,7 @@ def tap(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     from .tap import tap as command
 
     of = sample.removeprefix("1/")
-    if not of.isdigit() or not 0 < int(of) < 1_000_000:
+    if of == sample or not of.isdigit() or not 0 < int(of) < 1_000_000:
         raise typer.BadParameter("--sample: write 1/N, such as 1/100")
     rate = per_second(max) if max else 0.0
     lasts = seconds(for_) if for_ else 0.0

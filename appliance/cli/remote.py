@@ -39,19 +39,22 @@ def talk(target: str | None, name: str, do: Talk, *, read_only: bool = False) ->
 
 
 async def _talk(place: Place, secret: str, name: str, do: Talk, read_only: bool) -> int:
-    """Connect and do it; SIGTERM ends it as ctrl-c does."""
+    """Connect and do it, until it is done or a signal comes."""
     stream = await reach(place, os.environ.get("MESHCTL_CA_FILE"))
     host = "localhost" if place.path or place.ssh else f"{place.host}:{place.port}"
-    result: int = Exit.TERMINATED
+    ended: list[int] = []
+    result = -1
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_until_told, nursery.cancel_scope)
+            ended = await nursery.start(_until_told, nursery.cancel_scope)
             result = await _converse(stream, host, secret, name, do, read_only)
             nursery.cancel_scope.cancel()
     except ExceptionGroup as group:
         raise _only(group) from None
     finally:
         await trio.aclose_forcefully(stream)
+    if result < 0:  # cancelled
+        return Exit.INTERRUPTED if signal.SIGINT in ended else Exit.TERMINATED
     return result
 
 
@@ -65,9 +68,13 @@ async def _converse(
         return await do(feed)
 
 
-async def _until_told(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM) as signals:
-        async for _ in signals:
+async def _until_told(scope: trio.CancelScope, *, task_status: trio.TaskStatus[list[int]]) -> None:
+    """End everything at the first signal, and keep which it was."""
+    heard: list[int] = []
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started(heard)
+        async for number in signals:
+            heard.append(number)
             scope.cancel()
             return
 

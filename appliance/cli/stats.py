@@ -158,14 +158,20 @@ async def _bridge(place: Any) -> None:
     far = trio.lowlevel.FdStream(os.dup(1))
     async with trio.open_nursery() as nursery:
 
-        async def pump(source: trio.abc.ReceiveStream, sink: trio.abc.SendStream) -> None:
+        async def send() -> None:
+            async for data in near:
+                await stream.send_all(data)
+            if isinstance(stream, trio.abc.HalfCloseableStream):
+                await stream.send_eof()
+
+        async def receive() -> None:
             try:
-                while data := await source.receive_some(65536):
-                    await sink.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                while data := await stream.receive_some(65536):
+                    await far.send_all(data)
+            except trio.BrokenResourceError:
                 pass
             nursery.cancel_scope.cancel()
 
-        nursery.start_soon(pump, near, stream)
-        nursery.start_soon(pump, stream, far)
+        nursery.start_soon(send)
+        nursery.start_soon(receive)
     await trio.aclose_forcefully(stream)

@@ -90,7 +90,32 @@ async def _reach_by_ssh(place: Place) -> trio.abc.Stream:
         raise ReachError("ssh is not installed here") from None
     if process.stdin is None or process.stdout is None:
         raise ReachError(f"{place} cannot be reached: ssh has no pipes")
-    return trio.StapledStream(process.stdin, process.stdout)
+    return _Piped(trio.StapledStream(process.stdin, process.stdout), process)
+
+
+class _Piped(trio.abc.Stream):
+    """The pipes of a process, which ends with them."""
+
+    def __init__(self, pipes: trio.abc.Stream, process: trio.Process) -> None:
+        self._pipes = pipes
+        self._process = process
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._pipes.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._pipes.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return bytes(await self._pipes.receive_some(max_bytes))
+
+    async def aclose(self) -> None:
+        try:
+            await self._pipes.aclose()
+        finally:
+            self._process.terminate()
+            with trio.CancelScope(shield=True), trio.move_on_after(2):
+                await self._process.wait()
 
 
 def _error(place: Place, error: Exception) -> ReachError:

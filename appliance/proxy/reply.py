@@ -26,7 +26,7 @@ def render(exchange: Exchange, fault: Fault, name: str) -> Response:
     reason = fault.reason
     fields: Headers = [
         (b"proxy-status", f'{item(name)}; error={reason.error}; details="{reason.id}"'.encode()),
-        (b"x-request-id", exchange.id.encode()),
+        _id(exchange),
         *fault.fields,
     ]
     if reason.status == 405:
@@ -57,8 +57,8 @@ def respond(action: Respond) -> Service:
     if action.body and not any(name == b"content-type" for name, _ in fields):
         fields.append(_TEXT)
 
-    async def answer(_exchange: Exchange) -> Response:
-        return Response(action.status, list(fields), FixedBody(action.body))
+    async def answer(exchange: Exchange) -> Response:
+        return Response(action.status, [*fields, _id(exchange)], FixedBody(action.body))
 
     return answer
 
@@ -69,6 +69,10 @@ def redirect(action: Redirect, match: Match) -> Service:
     async def answer(exchange: Exchange) -> Response:
         request = exchange.request
         location = action.location(request.scheme, request.authority, request.path, request.query, match)
-        return Response(action.status, [(b"location", location)])
+        return Response(action.status, [(b"location", location), _id(exchange)])
 
     return answer
+
+
+def _id(exchange: Exchange) -> tuple[bytes, bytes]:
+    return b"x-request-id", exchange.id.encode()

@@ -145,7 +145,8 @@ def aligned(name: str, table: Sequence[Sequence[str]]) -> list[str]:
 def trip_lines(trip: Mapping[str, Any], *, utc: bool = False) -> list[str]:
     """Give the report of a trip: when and why, the requests, the endpoints, the setting."""
     rule, limit = printable(trip.get("rule")), trip.get("limit")
-    counts = f"{trip.get('run')} in a row, {trip.get('failed')} of {trip.get('total')} in the window"
+    run, failed, total = (printable(trip.get(key)) for key in ("run", "failed", "total"))
+    counts = f"{run} in a row, {failed} of {total} in the window"
     lines = [f"{printable(trip.get('breaker'))} opened {clock(trip.get('t'), utc=utc, date=True)}: {counts}"]
     for each in _rows(trip.get("requests")):
         before = each.get("before")
@@ -160,7 +161,11 @@ def trip_lines(trip: Mapping[str, Any], *, utc: bool = False) -> list[str]:
         lines.append(f"  endpoints then: {'; '.join(looks)}")
     place = trip.get("src")
     value = (
-        "" if limit is None else f": {limit:.0%}" if isinstance(limit, float) and limit <= 1 else f": {limit}"
+        ""
+        if limit is None
+        else f": {limit:.0%}"
+        if isinstance(limit, float) and limit <= 1
+        else f": {printable(limit)}"
     )
     where = printable(place) if place else "default"
     lines.append(f"  setting: breaker.{rule}{value} ({where})" if rule != "probe" else "  a probe failed")

@@ -81,8 +81,8 @@ def peer_of(stream: trio.SocketStream) -> tuple[int, int, int]:
 
 
 def listener_of(sock: socket.socket) -> trio.SocketListener:
-    """Give a listener of trio's for a bound socket."""
-    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+    """Give a listener of trio's for a bound socket, which stays open when that is closed."""
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
 
 
 def keep_short(stream: trio.SocketStream) -> None:

@@ -31,7 +31,6 @@ def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
     ("parts", "path"),
     [
         ({"rest": "process: {workers: 2}"}, "process.workers"),
-        ({"rest": "stats: {rate: 1/s}"}, "stats"),
         ({"rest": "tracing: {sample: 5%}"}, "tracing"),
     ],
 )
@@ -44,6 +43,7 @@ def test_the_top_most_key_is_listed_once(parts: dict[str, str], path: str) -> No
     "parts",
     [
         {"rest": "process: {workers: 1}"},
+        {"rest": "stats: {rate: 1/s, listen: 127.0.0.1:1, token_file: t}"},
         {"listener": ", http2: false"},
         {"listener": ", http2: true, limits: {max_streams: 7}, timeouts: {h2_ping: 9s}"},
         {"upstream": ", protocol: http2, tls: {}"},
@@ -64,11 +64,3 @@ def test_the_top_most_key_is_listed_once(parts: dict[str, str], path: str) -> No
 def test_what_changes_nothing_is_not_listed(parts: dict[str, str]) -> None:
     """The default, or the absence of what is absent anyway."""
     assert listed(**parts) == []
-
-
-def test_what_would_be_unsafe_to_ignore_is_marked() -> None:
-    """Even below a key that is listed already."""
-    assert listed(rest="stats: {listen: 127.0.0.1:1, token_file: t}") == [
-        ("stats", False),
-        ("stats.token_file", True),
-    ]

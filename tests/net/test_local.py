@@ -83,7 +83,8 @@ def test_what_is_not_private_is_refused(tmp_path: Path) -> None:
 async def test_the_kernel_says_who_it_is(tmp_path: Path) -> None:
     """By the socket, not by what the client claims."""
     path = str(tmp_path / "edge.sock")
-    listener = listener_of(bind_private(path, None))
+    sock = bind_private(path, None)
+    listener = listener_of(sock)
     client = await reach(Place("edge", path=path))
     stream = await listener.accept()
     assert peer_of(stream) == (os.getpid(), os.geteuid(), os.getegid())
@@ -92,6 +93,7 @@ async def test_the_kernel_says_who_it_is(tmp_path: Path) -> None:
     assert stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 64 * 1024
     for each in (client, stream, listener):
         await each.aclose()
+    sock.close()
 
 
 async def test_addresses_of_others() -> None:

@@ -91,7 +91,8 @@ async def test_tls_is_checked() -> None:
 async def test_listeners_of_trio_take_our_sockets(tmp_path: Path) -> None:
     """And serve them."""
     path = str(tmp_path / "x.sock")
-    listener = listener_of(bind_private(path, None))
+    sock = bind_private(path, None)
+    listener = listener_of(sock)
 
     async def serve(stream: trio.SocketStream) -> None:
         await stream.send_all(b"hi")
@@ -101,3 +102,4 @@ async def test_listeners_of_trio_take_our_sockets(tmp_path: Path) -> None:
         async with await reach(Place("x", path=path)) as stream:
             assert await stream.receive_some() == b"hi"
         nursery.cancel_scope.cancel()
+    sock.close()

@@ -1,0 +1,78 @@
+"""Reloads by command: shown, asked, done; what came of it for people and programs."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from appliance.cli.exits import Exit
+from appliance.cli.reload import reload
+from tests.kit.feeds import OK, FakeFeed
+
+CHANGES: dict[str, Any] = {
+    **OK,
+    "now": {"gen": 2, "changes": [{"path": "a"}], "diff": "~ a\x1b\n1 change", "problems": ""},
+}
+WRONG = {
+    "ok": False,
+    "code": "failed",
+    "text": "not reloaded",
+    "now": {"problems": "error[MC1]: x\x1b\n --> y\n"},
+}
+
+
+class Terminal(io.StringIO):
+    """A terminal at which somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def operations(feed: FakeFeed) -> list[str]:
+    return [row[0] for row in feed.asked]
+
+
+@pytest.mark.parametrize(("typed", "done"), [("y\n", True), ("n\n", False)])
+async def test_at_a_terminal_the_changes_come_first(
+    typed: str, done: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Then the question."""
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    feed = FakeFeed(answers={"profile.diff": CHANGES, "profile.reload": CHANGES})
+    assert await reload(feed, "text", dry_run=False, yes=False) == Exit.OK  # type: ignore[arg-type]
+    assert operations(feed) == ["profile.diff", *["profile.reload"] * done]
+    assert "~ a\\x1b\n1 change\n" in capsys.readouterr().out
+
+
+async def test_without_changes_nothing_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor where there is an error."""
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    for answer, code in ((OK, Exit.OK), (WRONG, Exit.INVALID_PROFILE)):
+        feed = FakeFeed(answers={"profile.diff": answer})
+        assert await reload(feed, "text", dry_run=False, yes=False) == code  # type: ignore[arg-type]
+        assert operations(feed) == ["profile.diff"]
+
+
+async def test_a_profile_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its problems on stderr line by line, and 3; for programs all of it on stdout."""
+    feed = FakeFeed(answers={"profile.reload": WRONG})
+    assert await reload(feed, "text", dry_run=False, yes=True) == Exit.INVALID_PROFILE  # type: ignore[arg-type]
+    told = capsys.readouterr()
+    assert told.err == "error[MC1]: x\\x1b\n --> y\nmeshctl: not reloaded\n"
+    assert await reload(feed, "json", dry_run=False, yes=True) == Exit.INVALID_PROFILE  # type: ignore[arg-type]
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("code", "end"), [("denied", Exit.REFUSED), ("busy", Exit.USAGE), ("unsupported", Exit.USAGE)]
+)
+async def test_refusals(code: str, end: Exit, capsys: pytest.CaptureFixture[str]) -> None:
+    """Are no fault of the profile."""
+    feed = FakeFeed(answers={"profile.diff": {"ok": False, "code": code, "text": "no"}})
+    assert await reload(feed, "text", dry_run=True, yes=True) == end  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ PACKAGES = {
     "h2load": "nghttp2-client",
     "nghttpd": "nghttp2-server",
     "node": "nodejs",
+    "promtool": "prometheus",
 }
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 APT_TIMEOUT = 300.0  # seconds for one call of apt-get

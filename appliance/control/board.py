@@ -49,6 +49,7 @@ class Board:
         self._rejections: dict[str, Meter] = {}
         self._hits: dict[str, int] = {}
         self._quiet: dict[str, tuple[object, ...]] = {}
+        self._still: dict[str, tuple[object, ...]] = {}
 
     def moment(self, at: float) -> int:
         """Give a time of the worker's clock in milliseconds since the start."""
@@ -61,6 +62,7 @@ class Board:
         clusters = snapshot.clusters
         routes, listeners, whole = self._count(now)
         self.flows = {key: flow for key, flow in self.flows.items() if self._goes_on(key, clusters, routes)}
+        self.heat = {key: heat for key, heat in self.heat.items() if key in self.flows}
         state: State = {"proxy": {"": self._proxy(now, whole)}}
         state["ls"] = {
             door.plan.name: things.listener(door, self._flow(now, "ls", door.plan.name, listeners))
@@ -195,6 +197,7 @@ class Board:
                 rows[key] = self._endpoint(key, each, cluster, flow, word, old.get(key))
         for kind, key in [key for key in self.flows if key[0] == "ep" and key[1] not in alive]:
             del self.flows[kind, key]
+            self._quiet.pop(key, None)
         return rows, ups
 
     def _endpoint(
@@ -223,19 +226,30 @@ class Board:
         fuses = self._find_fuses()
         self.fuses = fuses
         self._rejections = {name: meter for name, meter in self._rejections.items() if name in fuses}
+        self._still = {name: sign for name, sign in self._still.items() if name in fuses}
         trips: dict[str, list[str]] = {}
         for trip, told in bulletin.trips.items():
             if told["at"] >= now - _HOUR:
                 trips.setdefault(told["breaker"], []).append(trip)
         rows: Things = {}
+        old = self.state.get("br", {})
         for name, (fuse, cluster) in fuses.items():
             meter = self._rejections.get(name)
             if meter is None:
                 meter = self._rejections[name] = Meter(now, fuse.refused)
             refused = meter.tick(now, fuse.refused)
-            row = things.breaker(fuse, cluster.name, (self._sent(name, cluster), refused), now, self.moment)
-            row["trips_1h"] = len(trips.get(name, ()))
-            row["trip"] = trips[name][-1] if name in trips else None
+            sent, tripped = self._sent(name, cluster), trips.get(name, ())
+            was = old.get(name)
+            own = fuse.breaker
+            sign = (fuse.rules, own.state, own.since, own.oks, own.run, own.successes, own.forced, tripped)
+            still = not sent and not refused and own.forced is None
+            if was is not None and still and not was["n"] and self._still.get(name) == sign:
+                rows[name] = was
+                continue
+            self._still[name] = sign if still else ()
+            row = things.breaker(fuse, cluster.name, (sent, refused), now, self.moment)
+            row["trips_1h"] = len(tripped)
+            row["trip"] = tripped[-1] if tripped else None
             rows[name] = row
         return rows
 

@@ -36,7 +36,7 @@ def digits(value: float | None, most: int = 3) -> float | int | None:
 
 def flowing(flow: Flow) -> Fields:
     """Give rate, share of failures and times of a flow."""
-    half, nine, hundred, _ = flow.times
+    half, nine, hundred, _ = flow.lately()
     return {
         "rps": digits(flow.rate),
         "err": digits(flow.errors),
@@ -49,7 +49,7 @@ def flowing(flow: Flow) -> Fields:
 
 def longest(flow: Flow) -> float | int | None:
     """Give the longest time of a flow."""
-    return _ms(flow.times[3])
+    return _ms(flow.lately()[3])
 
 
 def _ms(us: float | None) -> float | int | None:

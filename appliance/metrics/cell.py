@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .histogram import Counts, bucket, merge
+from .histogram import Counts, bucket
 
 
 @dataclass(slots=True)
@@ -31,7 +31,9 @@ class Tally:
         self.sent += other.sent
         for digit, count in enumerate(other.classes):
             self.classes[digit] += count
-        self.times = merge((self.times, other.times))
+        times = self.times
+        for index, count in other.times.items():
+            times[index] = times.get(index, 0) + count
 
 
 class Cell:

@@ -17,6 +17,8 @@ WINDOW: Final = 10.0
 _SHARES: Final = (0.5, 0.9, 0.99)
 
 
+Times = tuple[float | None, float | None, float | None, int | None]
+"""p50, p90, p99 and the longest, in microseconds."""
 _End = tuple[float, int, int, int, tuple[int, ...]]  # when; counts until then: all, failed, refused, classes
 
 
@@ -41,13 +43,15 @@ class Meter:
 class Flow:
     """The stream of one thing: of the proxy, a route, an endpoint. ``total`` is all since the beginning."""
 
-    __slots__ = ("_ends", "_slots", "_window", "total")
+    __slots__ = ("_ends", "_lately", "_slots", "_timed_until", "_window", "total")
 
     def __init__(self, now: float) -> None:
         self.total = Tally()
         self._ends: deque[_End] = deque([(now, 0, 0, 0, (0,) * 6)])
         self._slots: deque[tuple[float, Counts]] = deque()
         self._window: Counts = {}
+        self._lately: Times = (None, None, None, None)
+        self._timed_until = 0.0
 
     def tick(self, now: float, news: Tally | None) -> None:
         """Take what came since the last tick."""
@@ -98,7 +102,7 @@ class Flow:
         return self._share(3)
 
     @property
-    def times(self) -> tuple[float | None, float | None, float | None, int | None]:
+    def times(self) -> Times:
         """Give p50, p90, p99 and the longest, in microseconds; None of nothing."""
         half, nine, hundred = quantiles(self._window, _SHARES)
         return half, nine, hundred, largest(self._window)
@@ -116,6 +120,14 @@ class Flow:
     def quiet(self) -> bool:
         """Say whether nothing came within the window, so that nothing changes but by news."""
         return self._ends[0][1] == self._ends[-1][1]
+
+    def lately(self) -> Times:
+        """Give ``times`` as they were at most a second ago: they are the dearest number to work out."""
+        now = self._ends[-1][0]
+        if now >= self._timed_until or self._lately[0] is None:
+            self._lately = self.times
+            self._timed_until = now + RATE_WINDOW
+        return self._lately
 
     def _share(self, place: Literal[2, 3]) -> float | None:
         first, last = self._ends[0], self._ends[-1]

@@ -59,14 +59,13 @@ def quantiles(counts: Mapping[int, int], shares: Iterable[float]) -> list[float 
     ranks = [max(1, -(-int(share * total * 1_000_000) // 1_000_000)) for share in wanted]
     seen = 0
     rows = iter(sorted(counts.items()))
-    middle = 0.0
+    index = 0
     for rank in ranks:
         while seen < rank:
             index, count = next(rows)
             seen += count
-            first, behind = bounds(index)
-            middle = (first + behind - 1) / 2
-        found.append(middle)
+        first, behind = bounds(index)
+        found.append((first + behind - 1) / 2)
     return found
 
 

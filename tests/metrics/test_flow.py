@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.metrics.cell import Cell
-from appliance.metrics.flow import RATE_WINDOW, WINDOW, Flow
+from appliance.metrics.flow import RATE_WINDOW, WINDOW, Flow, Meter
 from appliance.metrics.histogram import bucket, merge, quantiles
 
 TICKS = st.lists(
@@ -65,3 +65,40 @@ def test_a_flow_stays_small() -> None:
         assert len(flow._ends) <= 42
         assert len(flow._slots) <= 41
     assert flow._window == {}
+
+
+def test_times_for_screens_are_a_second_old_at_most() -> None:
+    """But for the first ones, and they are gone when the window is empty."""
+    flow, cell = Flow(0.0), Cell()
+    flow.tick(0.0, None)
+    assert flow.lately() == (None, None, None, None)
+    for now, seconds in ((0.25, 0.001), (0.5, 1.0)):
+        cell.count(200, seconds, 1, failed=False)
+        flow.tick(now, cell.take())
+        assert flow.lately()[2] == quantiles({bucket(1000): 1}, (0.99,))[0]
+    flow.tick(1.25, None)
+    assert flow.lately() == flow.times
+    flow.tick(1.25 + WINDOW, None)
+    assert flow.lately() == (None, None, None, None)
+
+
+def test_the_mix_of_statuses() -> None:
+    """Of the window; a flow without any is quiet."""
+    flow, cell = Flow(0.0), Cell()
+    assert (flow.mix, flow.quiet) == (None, True)
+    for status in (200, 200, 404, 0):
+        cell.count(status, 0.1, 1, failed=False)
+    flow.tick(1.0, cell.take())
+    assert (flow.mix, flow.quiet) == ([0.25, 0, 0.5, 0, 0.25, 0], False)
+    flow.tick(1.0 + WINDOW, None)
+    flow.tick(2.0 + WINDOW, None)
+    assert (flow.mix, flow.quiet) == (None, True)
+
+
+def test_a_meter_is_the_growth_over_a_second() -> None:
+    """Never negative: a count that began anew begins at nothing."""
+    meter = Meter(0.0)
+    rates = [meter.tick(now / 4, total) for now, total in enumerate((2, 4, 6, 8, 10), 1)]
+    assert rates[-1] == 8
+    assert meter.tick(5.0, 10) == 0
+    assert meter.tick(6.0, 3) == 0

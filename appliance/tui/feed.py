@@ -205,7 +205,10 @@ class Feed:
             self.m = int(frame.get("m", self.m))
         await self._out.send(frame)
         if kind in ("snap", "delta"):
-            await self._socket.send_message(encode({"k": "ack", "seq": self.seq}))
+            try:
+                await self._socket.send_message(encode({"k": "ack", "seq": self.seq}))
+            except ConnectionClosed:
+                return  # what it said last is still to be read
 
 
 @asynccontextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from shutil import which
-
 import pytest
 import trio
 from hypothesis import given
@@ -15,6 +13,7 @@ from appliance.control.exposition import BUCKETS, cumulative, expose
 from appliance.metrics.histogram import LONGEST, bucket
 from tests.kit.desk import office
 from tests.kit.origin import Origin, sized
+from tests.kit.peers import need
 from tests.kit.plans import plan, route
 
 BREAKS = plan(route(breaker=BreakerPlan()))
@@ -65,9 +64,7 @@ async def test_labels_are_bounded(autojump_clock: trio.abc.Clock) -> None:
 
 async def test_promtool_accepts_it(autojump_clock: trio.abc.Clock) -> None:
     """Names and units are as Prometheus wants them (Debian's package prometheus has the tool)."""
-    promtool = which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed")
+    need("promtool")
     async with office(Origin(sized(b"x", 503)), BREAKS) as here:
         web = here.proxy.connect()
         for _ in range(9):
@@ -75,7 +72,7 @@ async def test_promtool_accepts_it(autojump_clock: trio.abc.Clock) -> None:
         await trio.sleep(1.1)
         text = expose(here.desk)
     ran = await trio.run_process(
-        [promtool, "check", "metrics"], stdin=text, capture_stdout=True, capture_stderr=True, check=False
+        ["promtool", "check", "metrics"], stdin=text, capture_stdout=True, capture_stderr=True, check=False
     )
     assert (ran.returncode, ran.stdout + ran.stderr) == (0, b"")
 

@@ -70,9 +70,13 @@ async def reach(place: Place, ca: str | None = None) -> trio.abc.Stream:
             stream = await trio.open_tcp_stream(place.host, place.port)
             if not place.tls:
                 return stream
-            context = ssl.create_default_context(cafile=ca)
-            secured = trio.SSLStream(stream, context, server_hostname=place.host, https_compatible=True)
-            await secured.do_handshake()
+            try:
+                context = ssl.create_default_context(cafile=ca)
+                secured = trio.SSLStream(stream, context, server_hostname=place.host, https_compatible=True)
+                await secured.do_handshake()
+            except BaseException:
+                await trio.aclose_forcefully(stream)
+                raise
             return secured
     except trio.TooSlowError:
         raise ReachError(f"{place} does not answer within {CONNECT_WITHIN:g}s") from None

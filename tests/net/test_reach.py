@@ -10,6 +10,7 @@ import trio
 from appliance.net.local import bind_private, listener_of, secure, server_context
 from appliance.net.reach import Place, ReachError, local_places, reach
 from tests.kit.certs import certs
+from tests.kit.sockets import open_descriptors
 
 
 def test_local_sockets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +84,11 @@ async def test_tls_is_checked() -> None:
         stream = await reach(place, certs().ca)
         assert await stream.receive_some() == b"hi"
         await trio.aclose_forcefully(stream)
+        before = open_descriptors()
         with pytest.raises(ReachError, match=r"cannot be reached: .*"):
             await reach(place)
+        await trio.testing.wait_all_tasks_blocked()
+        assert open_descriptors() <= before
         nursery.cancel_scope.cancel()
 
 

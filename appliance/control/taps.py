@@ -21,6 +21,8 @@ from .capture import Glance, record
 RING: Final = 256
 KEPT: Final = 2000
 """Requests that went wrong, of which the record is kept."""
+KEEP_RATE: Final = 200.0
+"""Of those, records made a second: a flood of refusals must stay as cheap as refusals are."""
 
 
 class Tap:
@@ -81,6 +83,8 @@ class Taps:
         self._offset = offset
         self._taps: set[Tap] = set()
         self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._room = KEEP_RATE
+        self._filled = now()
         self.keep_all = False
 
     def start(
@@ -120,10 +124,19 @@ class Taps:
                 made = record(exchange, now, self._offset, self._plan().headers)
             return made
 
-        if wrong or self.keep_all:
+        if (wrong or self.keep_all) and self._may_keep(now):
             self._kept.append(make())
         for tap in self._taps:
             tap.hear(exchange, now, make)
+
+    def _may_keep(self, now: float) -> bool:
+        """Take a place in the rate of records that are kept without anybody having asked."""
+        self._room = min(KEEP_RATE, self._room + (now - self._filled) * KEEP_RATE)
+        self._filled = now
+        if self._room < 1:
+            return False
+        self._room -= 1
+        return True
 
     def find(self, rid: str) -> dict[str, Any] | None:
         """Give the record of a request that went wrong, by its id or the end of it."""

@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 from appliance.config.plan_policy import TapPlan
-from appliance.control.taps import KEPT, RING, Tap, Taps
+from appliance.control.taps import KEEP_RATE, KEPT, RING, Tap, Taps
 from tests.kit.origin import Origin, sized
 from tests.kit.proxy import running
 
@@ -83,9 +83,22 @@ async def test_what_went_wrong_is_kept(autojump_clock: trio.abc.Clock) -> None:
     taps.keep_all = True
     taps.hear(well, 1.0)
     assert taps.find(well.id) is not None
-    for _ in range(KEPT):
-        taps.hear(well, 1.0)
+    for number in range(KEPT):
+        taps.hear(well, 2.0 + number / 100)
     assert taps.find(ill.id) is None
+
+
+async def test_a_flood_of_refusals_is_not_kept_whole(autojump_clock: trio.abc.Clock) -> None:
+    """So many a second, whatever comes; a tap still hears of each."""
+    (ill,) = await exchanges(500)
+    taps = Taps(lambda: LONG, lambda: 0.0, 0.0)
+    tap = taps.start("")
+    for _ in range(1000):
+        taps.hear(ill, 0.0)
+    assert len(taps._kept) == KEEP_RATE
+    assert tap.seen == 1000
+    taps.hear(ill, 0.01)
+    assert len(taps._kept) == KEEP_RATE + 1
 
 
 async def test_one_record_serves_all_taps(autojump_clock: trio.abc.Clock) -> None:

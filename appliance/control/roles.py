@@ -56,7 +56,7 @@ def judge_token(peer: Peer, headers: Mapping[str, str], token: bytes, plan: Stat
     """Say what a peer of the TCP listener may do: everything for whoever has the token."""
     given = headers.get("authorization", "")
     scheme, _, secret = given.partition(" ")
-    right = hmac.compare_digest(secret.strip().encode("utf-8", "surrogateescape"), token)
+    right = hmac.compare_digest(secret.strip().encode("latin-1", "replace"), token)
     if scheme.lower() != "bearer" or not right:
         return Denied(401, "a token is needed: Authorization: Bearer TOKEN (see stats.token_file)")
     return replace(peer, role=_role(plan))

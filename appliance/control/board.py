@@ -14,6 +14,7 @@ from appliance.metrics.cell import Tally
 from appliance.metrics.flow import Flow, Meter
 from appliance.metrics.heat import Heat
 from appliance.model.exchange import Exchange
+from appliance.proxy.door import Door
 from appliance.proxy.worker import Worker
 from appliance.upstream.breakers import Fuse
 from appliance.upstream.cluster import Cluster
@@ -47,6 +48,7 @@ class Board:
         self.heat: dict[tuple[str, str], Heat] = {}
         self.fuses: dict[str, tuple[Fuse, Cluster]] = {}
         self._rejections: dict[str, Meter] = {}
+        self._meters: dict[str, Meter] = {}
         self._hits: dict[str, int] = {}
         self._quiet: dict[str, tuple[object, ...]] = {}
         self._still: dict[str, tuple[object, ...]] = {}
@@ -64,10 +66,7 @@ class Board:
         self.flows = {key: flow for key, flow in self.flows.items() if self._goes_on(key, clusters, routes)}
         self.heat = {key: heat for key, heat in self.heat.items() if key in self.flows}
         state: State = {"proxy": {"": self._proxy(now, whole)}}
-        state["ls"] = {
-            door.plan.name: things.listener(door, self._flow(now, "ls", door.plan.name, listeners))
-            for door in self._worker.doors
-        }
+        state["ls"] = {door.plan.name: self._listener(now, door, listeners) for door in self._worker.doors}
         state["rt"] = self._routes(now, routes)
         state["ep"], ups = self._endpoints(now, clusters)
         state["up"] = {}
@@ -151,7 +150,9 @@ class Board:
             "rej": things.digits(flow.refusals),
             "act": len(worker.ending.live),
             "conns": sum(door.open for door in worker.doors),
-            "out": flow.total.sent,
+            "in": things.digits(self._rate(now, "in", flow.total.received), 2),
+            "out": things.digits(self._rate(now, "out", flow.total.sent), 2),
+            "retry_s": things.digits(flow.retries, 2),
             "gen": worker.current().generation,
             "digest": worker.plan.digest,
             "file": worker.plan.file,
@@ -159,6 +160,23 @@ class Board:
             "mem": things.digits(worker.pressure.share, 2),
             **self.others(now),
         }
+
+    def _listener(self, now: float, door: Door, news: Mapping[str, Tally]) -> Fields:
+        name = door.plan.name
+        rates = (
+            self._rate(now, f"accepted {name}", door.accepted),
+            self._rate(now, f"secured {name}", sum(door.secured.values())),
+        )
+        return things.listener(door, self._flow(now, "ls", name, news), rates)
+
+    def _rate(self, now: float, name: str, total: float) -> float:
+        """Give how fast a count grows, per second."""
+        meter = self._meters.get(name)
+        if meter is None:
+            if len(self._meters) > 2 * len(self._worker.doors) + 2:  # listeners have come and gone
+                self._meters.clear()
+            meter = self._meters[name] = Meter(now, total)
+        return meter.tick(now, total)
 
     def _routes(self, now: float, news: dict[str, Tally]) -> Things:
         limits = self._worker.current().limits.all

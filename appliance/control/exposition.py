@@ -75,9 +75,26 @@ def _proxy(desk: Desk) -> Iterator[Metric]:
     cpu.add_metric([], desk.vitals.cpu_seconds)
     yield cpu
     conns = GaugeMetricFamily("meshctl_connections", "Open client connections.", labels=["listener"])
+    accepted = CounterMetricFamily(
+        "meshctl_accepted_connections", "Client connections so far.", labels=["listener"]
+    )
+    secured = CounterMetricFamily(
+        "meshctl_tls_handshakes", "Handshakes with clients.", labels=["listener", "version"]
+    )
+    ends = GaugeMetricFamily(
+        "meshctl_certificate_expiry_time_seconds",
+        "When the first certificate of a listener ends, Unix time.",
+        labels=["listener"],
+    )
     for door in worker.doors:
         conns.add_metric([door.plan.name], door.open)
-    yield conns
+        accepted.add_metric([door.plan.name], door.accepted)
+        for version, number in sorted(door.secured.items()):
+            secured.add_metric([door.plan.name, version], number)
+        tls = door.settings.tls
+        if tls is not None and tls.ends is not None:
+            ends.add_metric([door.plan.name], tls.ends)
+    yield from (conns, accepted, secured, ends)
     floods = CounterMetricFamily(
         "meshctl_floods", "Connections ended for what their client did.", labels=["listener", "kind"]
     )
@@ -96,6 +113,12 @@ def _requests(flows: dict[tuple[str, str], Flow], label: str, kind: str) -> Iter
     sent = CounterMetricFamily(
         f"meshctl_{label}_response_body_bytes", f"Bytes of bodies sent, by {label}.", labels=[label]
     )
+    received = CounterMetricFamily(
+        f"meshctl_{label}_request_body_bytes", f"Bytes of bodies received, by {label}.", labels=[label]
+    )
+    retries = CounterMetricFamily(
+        f"meshctl_{label}_retries", f"Tries beyond the first, by {label}.", labels=[label]
+    )
     took = HistogramMetricFamily(
         f"meshctl_{label}_request_duration_seconds",
         f"Time until the head of the answer, by {label}.",
@@ -108,10 +131,14 @@ def _requests(flows: dict[tuple[str, str], Flow], label: str, kind: str) -> Iter
             if number:
                 count.add_metric([name, code], number)
         sent.add_metric([name], flow.total.sent)
+        received.add_metric([name], flow.total.received)
+        retries.add_metric([name], flow.total.retries)
         buckets, total = cumulative(flow.total.times)
         took.add_metric([name], buckets=buckets, sum_value=total)
     yield count
     yield sent
+    yield received
+    yield retries
     yield took
 
 

@@ -169,6 +169,8 @@ def route(plan: RoutePlan, flow: Flow, limited: int, last: int | None) -> Fields
         "to": _target(plan),
         **flowing(flow),
         "rej": digits(flow.refusals),
+        "retry_s": digits(flow.retries, 2),
+        "try_err": digits(flow.errors_by_try),
         "rl_rej": limited,
         "mix": None
         if mix is None
@@ -178,16 +180,23 @@ def route(plan: RoutePlan, flow: Flow, limited: int, last: int | None) -> Fields
     }
 
 
-def listener(door: Door, flow: Flow) -> Fields:
-    """Give what is told of a listener."""
-    watched = door.settings.watched
+def listener(door: Door, flow: Flow, rates: tuple[float, float]) -> Fields:
+    """Give what is told of a listener; ``rates`` are connections and handshakes per second."""
+    tls = door.settings.tls
+    accepted, secured = rates
+    whole = sum(door.secured.values())
     return {
         "bind": str(door.plan.bind),
         "proto": door.plan.protocol,
         "conns": door.open,
         "max": door.plan.limits.max_connections,
         "state": "closing" if door.closing else "open",
-        "tls": watched is not None,
+        "tls": tls is not None,
+        "tls_ver": {word: digits(n / whole, 2) for word, n in sorted(door.secured.items())},
+        "cert_until": None if tls is None or tls.ends is None else round(tls.ends * 1000),
+        "alpn": None if tls is None else "h2, http/1.1" if door.plan.http2 else "http/1.1",
+        "accept_s": digits(accepted),
+        "tls_s": digits(secured),
         **flowing(flow),
     }
 

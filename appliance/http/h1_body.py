@@ -83,6 +83,11 @@ class WireBody:
         """Say whether all of it has arrived; a chunked body is not searched for its end."""
         return self.ended
 
+    @property
+    def taken(self) -> int:
+        """Give how many bytes of it have been read."""
+        return 0
+
     def abandon(self) -> None:
         """Say that nobody will read the rest: the connection cannot serve another message."""
         self.abandoned = not self.ended
@@ -131,6 +136,11 @@ class SizedBody(WireBody):
     def at_hand(self) -> bool:
         """Say whether all of it has arrived."""
         return self.left <= len(self.inbox.data)
+
+    @property
+    def taken(self) -> int:
+        """Give how many bytes of it have been read."""
+        return (self.length or 0) - self.left
 
     def took(self, count: int) -> None:
         """Count bytes as read; whoever moved them past this object says so here."""
@@ -209,6 +219,11 @@ class ChunkedBody(WireBody):
             at += step
         self.inbox.data = data[at:]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @property
+    def taken(self) -> int:
+        """Give how many bytes of it have been read."""
+        return self._total - max(0, self._left)
 
     def _size_line(self, data: bytes, at: int) -> int:
         matched = _SIZE_LINE.match(data, at, at + _MAX_SIZE_LINE)

@@ -13,7 +13,7 @@ from appliance.net.transport import HIGH_WATER, PeerGone
 
 from .date import date_line, dated
 from .framing import bodiless
-from .h1_body import chunk
+from .h1_body import WireBody, chunk
 from .h1_head import write_fields
 from .h1_splice import WORTHWHILE, relay
 from .tunnel import Tunnel, WireEnd, accept_of, key_of
@@ -62,6 +62,14 @@ class H1Stream:
         self.sent = 0
         self._minor = minor
         self._until_close = False
+
+    @property
+    def received(self) -> int:
+        """Give how many bytes of body, or of a tunnel, have come from the client."""
+        tunnel, body = self.connection.tunnel, self._received
+        if tunnel is not None:
+            return tunnel.up
+        return body.taken if isinstance(body, WireBody) else 0
 
     def watch_hangup(self, exchange: Exchange) -> None:
         """From now on, tell the exchange when the client leaves; at once if it has left."""
@@ -144,7 +152,7 @@ class H1Stream:
         transport.write(_status_line(101, b"") + write_fields(headers) + upgrade)
         end = WireEnd(connection.inbox, CLIENT_GONE, CLIENT_SLOW, connection.plan.timeouts.write)
         connection.tunnel = Tunnel(exchange, end, response.tunnel, transport.lot.now)
-        self.sent = await connection.tunnel.run()
+        await connection.tunnel.run()
 
     def reset(self, fault: Fault) -> None:
         """Give up: the client must see that the answer is not whole.

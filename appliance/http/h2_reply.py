@@ -48,6 +48,11 @@ class H2Stream:
         self.tunnel: Tunnel | None = None
         stream.owner = self
 
+    @property
+    def received(self) -> int:
+        """Give how many bytes of body, or of a tunnel, have come from the client."""
+        return self.stream.got
+
     def watch_hangup(self, exchange: Exchange) -> None:
         """From now on, tell the exchange when the client leaves; at once if it has left."""
         self._exchange = exchange
@@ -121,7 +126,7 @@ class H2Stream:
         self.connection.write(self.connection.head_frames(stream.id, fields, end=False))
         end = StreamEnd(stream, CLIENT_GONE, CLIENT_SLOW, self.connection.plan.timeouts.write)
         self.tunnel = Tunnel(exchange, end, response.tunnel, self.connection.now)
-        self.sent = await self.tunnel.run()
+        await self.tunnel.run()
 
     def reset(self, fault: Fault) -> None:
         """Give up: the client must see that the answer is not whole."""

@@ -119,9 +119,9 @@ class StreamEnd:
 
 
 class Tunnel:
-    """The two ends of one exchange, and what is carried between them."""
+    """The two ends of one exchange, and what is carried between them; ``up`` counts the bytes upwards."""
 
-    __slots__ = ("_client", "_exchange", "_frames", "_leaving", "_now", "_upstream")
+    __slots__ = ("_client", "_exchange", "_frames", "_leaving", "_now", "_upstream", "up")
 
     def __init__(self, exchange: Exchange, client: End, upstream: End, now: Callable[[], float]) -> None:
         self._exchange = exchange
@@ -130,9 +130,10 @@ class Tunnel:
         self._now = now
         self._frames = Frames() if exchange.request.upgrade == WEBSOCKET else None
         self._leaving = False
+        self.up = 0
 
-    async def run(self) -> int:
-        """Carry bytes both ways until the upstream has ended, and give how many went to the client.
+    async def run(self) -> None:
+        """Carry bytes both ways until the upstream has ended; the stream counts what went to the client.
 
         Raises Fault. What the client sends is carried by a task of the exchange, which reports and does not
         raise.
@@ -142,7 +143,7 @@ class Tunnel:
         self._client.park.why = self._upstream.park.why = TUNNEL_IDLE
         self._moved()
         self._exchange.spawner.start_soon(self._upwards)
-        return await self._downwards()
+        await self._downwards()
 
     def leave(self) -> None:
         """Tell a WebSocket's client, as soon as a frame has ended, that it is over (RFC 6455 section 7.4.1).
@@ -154,9 +155,10 @@ class Tunnel:
             self._leaving = True
             self._upstream.park.interrupt(Fault(STOPPING))
 
-    async def _downwards(self) -> int:
+    async def _downwards(self) -> None:
         source, sink, frames = self._upstream, self._client, self._frames
-        count, parted, woken = 0, False, False
+        stream = self._exchange.stream
+        parted, woken = False, False
         while True:
             if self._leaving and not parted and frames is not None and frames.between:
                 parted = True
@@ -176,17 +178,17 @@ class Tunnel:
                 continue
             if frames is not None:
                 frames.feed(data)
-            count += len(data)
+            stream.sent += len(data)
             await sink.send(data)
         self._moved()
         await sink.finish()
-        return count
 
     async def _upwards(self) -> None:
         source, sink = self._client, self._upstream
         try:
             while data := await source.receive():
                 self._moved()
+                self.up += len(data)
                 await sink.send(data)
             self._moved()
             await sink.finish()

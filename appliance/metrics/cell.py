@@ -13,13 +13,16 @@ class Tally:
 
     ``failed`` were answered with 5xx or not at all, ``refused`` by the proxy itself without asking anybody.
     ``classes`` counts statuses by their first digit, at 0 those without one. ``sent`` is bytes of bodies to
-    the client. ``times`` are microseconds until the head of the answer, or the end without one, by bucket.
+    the client, ``received`` of those from it. ``retries`` are tries beyond the first. ``times`` are
+    microseconds until the head of the answer, or the end without one, by bucket.
     """
 
     total: int = 0
     failed: int = 0
     refused: int = 0
     sent: int = 0
+    received: int = 0
+    retries: int = 0
     classes: list[int] = field(default_factory=lambda: [0] * 6)
     times: Counts = field(default_factory=dict)
 
@@ -29,6 +32,8 @@ class Tally:
         self.failed += other.failed
         self.refused += other.refused
         self.sent += other.sent
+        self.received += other.received
+        self.retries += other.retries
         for digit, count in enumerate(other.classes):
             self.classes[digit] += count
         times = self.times
@@ -44,11 +49,25 @@ class Cell:
     def __init__(self) -> None:
         self._now = Tally()
 
-    def count(self, status: int, seconds: float, sent: int, *, failed: bool, refused: bool = False) -> None:
+    def count(
+        self,
+        status: int,
+        seconds: float,
+        sent: int,
+        *,
+        failed: bool,
+        refused: bool = False,
+        received: int = 0,
+        retries: int = 0,
+    ) -> None:
         """Count one that has ended."""
         now = self._now
         now.total += 1
         now.sent += sent
+        if received:
+            now.received += received
+        if retries:
+            now.retries += retries
         if failed:
             now.failed += 1
         if refused:

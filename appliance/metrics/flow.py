@@ -19,7 +19,8 @@ _SHARES: Final = (0.5, 0.9, 0.99)
 
 Times = tuple[float | None, float | None, float | None, int | None]
 """p50, p90, p99 and the longest, in microseconds."""
-_End = tuple[float, int, int, int, tuple[int, ...]]  # when; counts until then: all, failed, refused, classes
+_End = tuple[float, int, int, int, int, tuple[int, ...]]
+# when; counts until then: all, failed, refused, retries, classes
 
 
 class Meter:
@@ -47,7 +48,7 @@ class Flow:
 
     def __init__(self, now: float) -> None:
         self.total = Tally()
-        self._ends: deque[_End] = deque([(now, 0, 0, 0, (0,) * 6)])
+        self._ends: deque[_End] = deque([(now, 0, 0, 0, 0, (0,) * 6)])
         self._slots: deque[tuple[float, Counts]] = deque()
         self._window: Counts = {}
         self._lately: Times = (None, None, None, None)
@@ -61,6 +62,8 @@ class Flow:
             total.failed += news.failed
             total.refused += news.refused
             total.sent += news.sent
+            total.received += news.received
+            total.retries += news.retries
             for digit, count in enumerate(news.classes):
                 total.classes[digit] += count
             window = self._window
@@ -69,8 +72,8 @@ class Flow:
                 total.times[index] = total.times.get(index, 0) + count
             self._slots.append((now, news.times))
         last = self._ends[-1]
-        classes = last[4] if news is None else tuple(total.classes)
-        self._ends.append((now, total.total, total.failed, total.refused, classes))
+        classes = last[5] if news is None else tuple(total.classes)
+        self._ends.append((now, total.total, total.failed, total.refused, total.retries, classes))
         while len(self._ends) > 2 and self._ends[1][0] <= now - WINDOW:
             self._ends.popleft()
         while self._slots and self._slots[0][0] <= now - WINDOW:
@@ -102,6 +105,20 @@ class Flow:
         return self._share(3)
 
     @property
+    def retries(self) -> float:
+        """Give tries beyond the first per second, over the window."""
+        first, last = self._ends[0], self._ends[-1]
+        return (last[4] - first[4]) / (last[0] - first[0]) if last[0] > first[0] else 0.0
+
+    @property
+    def errors_by_try(self) -> float | None:
+        """Give the share of single tries that failed, each retry being for one; None of nothing."""
+        first, last = self._ends[0], self._ends[-1]
+        again = last[4] - first[4]
+        tries = last[1] - first[1] + again
+        return (last[2] - first[2] + again) / tries if tries else None
+
+    @property
     def times(self) -> Times:
         """Give p50, p90, p99 and the longest, in microseconds; None of nothing."""
         half, nine, hundred = quantiles(self._window, _SHARES)
@@ -114,7 +131,7 @@ class Flow:
         count = last[1] - first[1]
         if not count:
             return None
-        return [(after - before) / count for before, after in zip(first[4], last[4], strict=True)]
+        return [(after - before) / count for before, after in zip(first[5], last[5], strict=True)]
 
     @property
     def quiet(self) -> bool:

@@ -39,6 +39,10 @@ class ServerStream(Protocol):
     started: bool
     sent: int
 
+    @property
+    def received(self) -> int:
+        """Give how many bytes of the request's body have been read."""
+
     async def respond(self, response: Response) -> None:
         """Send head and body; raises Fault when either side fails on the way."""
 

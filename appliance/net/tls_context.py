@@ -12,7 +12,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from appliance.config.certificate import Malformed, pem_blocks, read_certificate
+from appliance.config.certificate import Certificate, Malformed, pem_blocks, read_certificate
 from appliance.config.plan_policy import CertificatePair, ListenerTls, UpstreamTls
 from appliance.config.tls_files import check_authorities, check_pair
 
@@ -24,16 +24,24 @@ _MAX_SESSIONS: Final = 1000
 
 
 class ServerTls:
-    """What a listener shows its clients. Raises OSError and ssl.SSLError where files cannot be used."""
+    """What a listener shows its clients. Raises OSError and ssl.SSLError where files cannot be used.
+
+    ``ends`` is when the first of its certificates is no longer valid (Unix seconds), None if none says so.
+    """
 
     def __init__(self, plan: ListenerTls, http2: bool) -> None:
         self._names: dict[str, ssl.SSLContext] = {}
         self._asked: dict[ssl.SSLObject, str] = {}
         self._reject = plan.unknown_sni == "reject"
         self._contexts = [_server_context(plan, pair, http2) for pair in plan.certificates]
+        self.ends: float | None = None
         for pair, context in zip(plan.certificates, self._contexts, strict=True):
-            for name in _names(pair):
-                self._names.setdefault(name, context)
+            shown = _leaf(pair)
+            if shown is None:
+                continue
+            self.ends = min(self.ends or shown.ends, shown.ends)
+            for name in shown.names:
+                self._names.setdefault(name.lower(), context)
         self._first = self._contexts[0]
         self._first.sni_callback = self._choose
 
@@ -73,14 +81,15 @@ def _server_context(plan: ListenerTls, pair: CertificatePair, http2: bool) -> ss
     return context
 
 
-def _names(pair: CertificatePair) -> tuple[str, ...]:
+def _leaf(pair: CertificatePair) -> Certificate | None:
+    """Give what the first certificate of a file says, None if it cannot be read here."""
     for block in pem_blocks(Path(pair.cert).read_bytes()):
         if block.is_certificate and block.data is not None:
             try:
-                return tuple(name.lower() for name in read_certificate(block.data).names)
+                return read_certificate(block.data)
             except Malformed:
-                return ()
-    return ()
+                return None
+    return None
 
 
 def _no_password() -> str:

@@ -6,15 +6,20 @@ To close is: accept no more, tell every connection, and wait until the last has 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil, inf
+from typing import Final
 
 import trio
 
 from appliance.config.plan import ListenerPlan
 from appliance.http.h1_server import H1Server
 from appliance.http.h2_server import H2Server
+from appliance.model.text import counted
 from appliance.net.handshake import Refused, handshake_server
 from appliance.net.listen import UNIX_PEER, Socket, accept_forever, unbind
 from appliance.net.poller import Poller
@@ -29,6 +34,8 @@ from .floods import FloodLedger
 from .snapshot import Snapshot
 from .trust import trusts
 
+_EXPIRY: Final = (0, 3, 14)
+"""Days before the end of a certificate at which it is told of."""
 _log = logging.getLogger("meshctl")
 
 
@@ -66,7 +73,10 @@ class Settings:
 
 
 class Door:
-    """A listener at work. ``sock`` may be None where nothing is accepted, in tests."""
+    """A listener at work. ``sock`` may be None where nothing is accepted, in tests.
+
+    ``accepted`` counts connections, ``secured`` handshakes by version of TLS.
+    """
 
     def __init__(self, settings: Settings, sock: Socket | None, house: House) -> None:
         self.plan = settings.plan
@@ -82,6 +92,9 @@ class Door:
         self._accepting = trio.CancelScope()
         self._connections = trio.CancelScope()
         self._drain_for = 0.0
+        self._expiry_told: tuple[float | None, int | None] = (None, None)
+        self.accepted = 0
+        self.secured: Counter[str] = Counter()
 
     @property
     def in_flight(self) -> int:
@@ -128,15 +141,26 @@ class Door:
         self.cut_off = self.in_flight
         self._connections.cancel()
 
-    def look_at_certificates(self) -> None:
-        """Take certificates that have been replaced, for the connections that come from now on."""
+    def look_at_certificates(self, wall: float) -> Iterator[tuple[str, str]]:
+        """Take certificates that have been replaced, for the connections that come from now on.
+
+        ``wall`` is now in Unix seconds. Gives what is to be told of them: severity and text.
+        """
         watched = self.settings.watched
         found = None if watched is None else watched.refresh()
         if isinstance(found, ServerTls):
             self.settings.tls = found
-            _log.info("listener %s: its certificates have changed and are in use", self.plan.name)
+            yield "info", f"listener {self.plan.name}: its certificates have changed and are in use"
         elif found is not None:
-            _log.warning("listener %s keeps its certificates: %s", self.plan.name, found)
+            yield "warning", f"listener {self.plan.name} keeps its certificates: {found}"
+        ends = None if self.settings.tls is None else self.settings.tls.ends
+        days = inf if ends is None else (ends - wall) / 86_400
+        near = next((limit for limit in _EXPIRY if days <= limit), None)
+        if near is not None and self._expiry_told != (ends, near):
+            when = "has expired" if days <= 0 else f"expires in {counted(ceil(days), 'day')}"
+            date = datetime.fromtimestamp(ends or 0, UTC).strftime("%Y-%m-%d")
+            yield "warning", f"listener {self.plan.name}: a certificate {when} ({date})"
+        self._expiry_told = (ends, near)
 
     async def _accept(self, serving: trio.Nursery, poller: Poller) -> None:
         if self.sock is None:
@@ -147,6 +171,7 @@ class Door:
             if self._is_full(peer, plan) and not _announces(peer, plan):
                 sock.close()
                 return
+            self.accepted += 1
             self._house.cap.enter(peer)
             self._cap.enter(peer)
             serving.start_soon(self._serve, sock, peer, poller)
@@ -213,6 +238,7 @@ class Door:
                 transport.close()
                 raise
             connection.identity = secure.peer
+            self.secured[secure.version] += 1
             if secure.alpn == "h2":
                 await self._serve_h2(connection, H2Server(transport, plan, self._keep_open), peer)
                 return

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from appliance.metrics.cell import Cell
 from appliance.model.exchange import Exchange
 from appliance.model.fault import Side
+from appliance.model.message import NO_BODY
 from appliance.upstream.breakers import GRPC_FAILURES, grpc_status
 
 from .access_log import AccessLog
@@ -67,4 +68,14 @@ class Ending:
             response = None if exchange.attempt is None else exchange.attempt.response
             failed = response is not None and grpc_status(response) in GRPC_FAILURES
         seconds = (exchange.head_at or now) - exchange.started
-        cell.count(status, seconds, exchange.stream.sent, failed=failed, refused=refused)
+        stream, retries = exchange.stream, max(0, exchange.tries - 1)
+        received = 0 if exchange.request.body is NO_BODY else stream.received
+        cell.count(
+            status,
+            seconds,
+            stream.sent,
+            failed=failed,
+            refused=refused,
+            received=received,
+            retries=retries,
+        )

@@ -287,11 +287,16 @@ class Worker:
                 _log.warning("%s", change)
                 self.bulletin.add("pressure", "warning", "memory", str(change))
             if second % _LOOK == 0:
-                for door in self.doors:
-                    door.look_at_certificates()
+                self._look_at_certificates()
             if second % _SWEEP == 0:
                 self.current().limits.sweep()
             await trio.sleep(1.0)
+
+    def _look_at_certificates(self) -> None:
+        for door in self.doors:
+            for severity, text in door.look_at_certificates(time.time()):
+                _log.log(logging.INFO if severity == "info" else logging.WARNING, "%s", text)
+                self.bulletin.add("certificate", severity, door.plan.name, text)
 
     async def keep_house(self) -> None:
         """Every tick: close what has been idle for too long, end exchanges that are past their time."""

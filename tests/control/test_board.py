@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import trio
 
+from appliance.config.plan_policy import Backoff, RetryPlan
 from appliance.control.board import NO_ROUTE, flat
 from appliance.metrics.heat import COLUMNS
 from appliance.routing.match import Match
@@ -95,3 +96,27 @@ async def test_requests_under_way_are_shown_to_who_asks(autojump_clock: trio.abc
         assert (row["path"], row["rt"], row["ep"], row["ph"]) == ("/0", "all", A, "wait")
         await trio.sleep(20)
         assert not client.state["live"]
+
+
+async def test_bytes_and_retries_are_told(autojump_clock: trio.abc.Clock) -> None:
+    """Bodies either way per second, whatever their framing; a retry hides a failure from the client only."""
+    again = route(retry=RetryPlan(backoff=Backoff(0.0, 0.0)))
+    origin = Origin(sized(b"x" * 500), sized(b"x" * 500), sized(b"bad", 503), sized(b"good"))
+    async with office(origin, plan(again)) as here:
+        web = here.proxy.connect()
+        await trio.sleep(1.1)
+        await web.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n" + b"y" * 300)
+        await web.answer()
+        chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nc8\r\n%b\r\n0\r\n\r\n"
+        await web.send(chunked % (b"z" * 200))
+        await web.answer()
+        await web.get()
+        await trio.sleep(0.95)
+        row = here.desk.moment.state["proxy"][""]
+        total = here.desk.board.flows["proxy", ""].total
+        assert (total.received, total.sent, total.retries) == (500, 1004, 1)
+        assert 450 <= row["in"] <= 550
+        assert 900 <= row["out"] <= 1100
+        route_row = here.desk.moment.state["rt"]["all"]
+        assert (route_row["err"], route_row["try_err"]) == (0, 0.25)
+        assert route_row["retry_s"] > 0

@@ -102,3 +102,14 @@ def test_a_meter_is_the_growth_over_a_second() -> None:
     assert rates[-1] == 8
     assert meter.tick(5.0, 10) == 0
     assert meter.tick(6.0, 3) == 0
+
+
+def test_retries_stand_for_tries_that_failed() -> None:
+    """Two answers, one good at once, one bad after two retries: three of four tries failed."""
+    flow, cell = Flow(0.0), Cell()
+    assert flow.errors_by_try is None
+    cell.count(200, 0.1, 1, failed=False, received=5)
+    cell.count(503, 0.1, 1, failed=True, retries=2)
+    flow.tick(2.0, cell.take())
+    assert (flow.errors, flow.errors_by_try, flow.retries) == (0.5, 0.75, 1.0)
+    assert (flow.total.received, flow.total.retries) == (5, 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import pytest
@@ -10,6 +12,8 @@ import trio
 
 from appliance.config.plan import ListenerLimits, Plan
 from appliance.net.transport import PeerGone
+from appliance.proxy.door import Door, Settings
+from tests.kit.certs import certs
 from tests.kit.origin import Origin
 from tests.kit.plans import listener, plan
 from tests.kit.proxy import running
@@ -89,3 +93,27 @@ async def test_connections_are_counted_by_client_not_by_balancer(autojump_clock:
         client = proxy.connect(peer=BALANCER)
         await client.send(b"PROXY TCP4 192.0.2.1 10.9.9.9 1 2\r\n")
         assert (await client.get()).status == 200
+
+
+def watched(name: str) -> Door:
+    """Give a listener that shows a certificate, and accepts nothing."""
+    row = replace(listener(), protocol="https", tls=certs().listener(name))
+    return Door(Settings(row), None, None)  # type: ignore[arg-type]
+
+
+def test_a_certificate_that_ends_soon_is_told_once_for_each_limit() -> None:
+    """Two weeks before, three days before, and when it is over."""
+    door = watched("server")
+    assert door.settings.tls is not None
+    ends = door.settings.tls.ends
+    assert ends is not None
+    told = []
+    for days in (30, 15, 14, 10, 3, 2.5, 1, -1, -2):
+        told.append([text for _, text in door.look_at_certificates(ends - days * 86_400)])
+    date = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d")
+    start = "listener web: a certificate"
+    assert told == [
+        [], [], [f"{start} expires in 14 days ({date})"], [], [f"{start} expires in 3 days ({date})"], [], [],
+        [f"{start} has expired ({date})"], [],
+    ]  # fmt: skip
+    assert next(iter(watched("expired").look_at_certificates(time.time())))[0] == "warning"

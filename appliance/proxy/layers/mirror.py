@@ -118,6 +118,7 @@ class _Nobody:
         self.refusal: Fault | None = None
         self.started = False
         self.sent = 0
+        self.received = 0
 
     async def respond(self, response: Response) -> None:
         """Drop the answer."""

@@ -112,7 +112,7 @@ def _report(folder: Path, template: str, files: dict[str, str], same: set[str]) 
     path = shown[PROFILE]
     plan, _ = load(path)
     steps = [(f"meshctl validate {path}", "check it after each change")]
-    if plan is not None and not any(key.security for key in plan.unbuilt):
+    if plan is not None:
         steps.append((f"meshctl run {path}", "its first lines tell how to try it"))
     width = max(len(command) for command, _ in steps)
     print("\nnext:")

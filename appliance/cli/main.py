@@ -114,19 +114,32 @@ def validate(  # noqa: PLR0913, PLR0917 (one parameter for each option)
 
 
 @app.command()
-def route(  # noqa: PLR0917 (one parameter for each option)
+def route(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     profile: Profile,
     method: Annotated[str, typer.Argument(metavar="METHOD", help="Such as GET.")],
     url: Annotated[str, typer.Argument(metavar="URL", help="As a client asks for it, with scheme and host.")],
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="K: V; may be repeated.")] = None,
     client: Annotated[str | None, typer.Option(help="IP address that the request comes from.")] = None,
+    live_: Annotated[
+        bool, typer.Option("--live", help="Also how its upstreams are in a running proxy.")
+    ] = False,
+    target: live.Where = None,
     format: Format = "human",
     color: Colour = "auto",
 ) -> None:
     """Tell which route takes a request, and why. Also what then holds; nothing is sent."""
     from .route import route as command
 
-    raise typer.Exit(command(profile, method, url, header or [], client, fmt=format, colour=_colour(color)))
+    now = None
+    if live_:
+        from .route_live import running
+
+        found = running(target)
+        if isinstance(found, int):
+            raise typer.Exit(found)
+        now = found
+    colour = _colour(color)
+    raise typer.Exit(command(profile, method, url, header or [], client, fmt=format, colour=colour, live=now))
 
 
 @app.command()

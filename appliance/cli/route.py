@@ -16,7 +16,7 @@ import shutil
 import sys
 import textwrap
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.config.diagnostic import printable
 from appliance.config.load import load
@@ -31,6 +31,9 @@ from appliance.routing.rewrite import Rewrite
 
 from .exits import Exit
 
+if TYPE_CHECKING:
+    from .route_live import Running
+
 WIDTH = 100
 MAX_ROWS = 30
 NEAREST = 10
@@ -41,7 +44,7 @@ _VERDICTS = {"match": "match", "no": "no", "later": "not reached", "unasked": "n
 _STYLES = {"match": "1;32", "fail": "1;31", "dim": "2"}
 
 
-def route(
+def route(  # noqa: PLR0913 (what the command line has)
     profile: str,
     method: str,
     url: str,
@@ -50,11 +53,13 @@ def route(
     *,
     fmt: str = "human",
     colour: bool = False,
+    live: Running | None = None,
 ) -> int:
     """Print what becomes of a request; gives the exit code, 0 if a route takes it.
 
     ``headers`` are written as `name: value`; ``client`` is the address that connects. ``fmt`` is
-    ``human`` or ``json``; JSON holds every row, however many there are.
+    ``human`` or ``json``; JSON holds every row, however many there are. ``live`` adds how a proxy that
+    runs is just now.
     """
     try:
         for word in (method, url, *headers, client or ""):
@@ -73,12 +78,16 @@ def route(
     rows = router.rows(outcome)
     lines = policy_lines(plan, outcome.route, method) if outcome.route is not None else []
     if fmt == "json":
-        print(json.dumps(_document(profile, plan, outcome, rows, lines)))
+        document = _document(profile, plan, outcome, rows, lines)
+        if live is not None:
+            document["live"] = live.document(plan, outcome)
+        print(json.dumps(document))
     else:
         width, paint = terminal_width(), Paint(colour)
         print("\n".join(_table(rows, width, paint)))
         print()
-        print("\n".join(_told(_answer(plan, outcome, lines), width, paint)))
+        told = _answer(plan, outcome, lines) + ([] if live is None else live.lines(plan, outcome))
+        print("\n".join(_told(told, width, paint)))
     return Exit.OK if outcome.route is not None else Exit.CONDITION
 
 

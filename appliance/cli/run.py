@@ -53,8 +53,7 @@ def run(profile: str, *, check_only: bool = False) -> int:
         print(diagnostics.render(colour=sys.stderr.isatty()), file=sys.stderr)
     if plan is None:
         return Exit.INVALID_PROFILE
-    if not _say_unbuilt(plan):
-        return Exit.INVALID_PROFILE
+    _say_unbuilt(plan)
     if check_only:
         print(f"ok {profile}: it can run", file=sys.stderr)
         return Exit.OK
@@ -108,19 +107,11 @@ def _no_log(plan: Plan, error: OSError) -> str:
     return f"cannot open the access log {plan.access_log.to}: {reason}; make its directory or name another"
 
 
-def _say_unbuilt(plan: Plan) -> bool:
-    """Warn once of settings that this version does not act on; False where that would be unsafe."""
-    unsafe = [key for key in plan.unbuilt if key.security]
-    for key in unsafe:
-        print(
-            f"{key.where}: `{key.path}` is not supported by meshctl {__version__}; "
-            "running without it would be less secure than the profile says. Remove it to run without.",
-            file=sys.stderr,
-        )
-    if plan.unbuilt and not unsafe:
+def _say_unbuilt(plan: Plan) -> None:
+    """Warn once of settings that this version does not act on."""
+    if plan.unbuilt:
         names = ", ".join(f"{key.path} (line {key.where.line})" for key in plan.unbuilt)
         print(f"warning: meshctl {__version__} does not act on: {names}", file=sys.stderr)
-    return not unsafe
 
 
 def connection_limit(plan: Plan) -> int:

@@ -49,6 +49,11 @@ _LEFT = frozenset(
 )
 
 
+def state_words(state: object) -> str:
+    """Give the state of a breaker as people say it."""
+    return printable(_WORDS.get(str(state), state))
+
+
 def clock(t: object, *, utc: bool = False, date: bool = False) -> str:
     """Give Unix milliseconds as a time of day, of this machine unless ``utc``."""
     if not isinstance(t, (int, float)) or isinstance(t, bool) or not 0 <= t < 1e14:

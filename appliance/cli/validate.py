@@ -100,7 +100,7 @@ def _document(name: str, loaded: Loaded, strict: bool) -> dict[str, Any]:
     return {
         **document,
         "ok": document["ok"] and not (strict and found.warnings),
-        "not_acted_on": [{"path": key.path, "refused_by_run": key.security} for key in unbuilt],
+        "not_acted_on": [{"path": key.path} for key in unbuilt],
     }
 
 
@@ -126,17 +126,12 @@ def _closing(name: str, loaded: Loaded, took: float, path: str, strict: bool) ->
     ]
     endpoints = sum(len(upstream.endpoints) for upstream in plan.upstreams)
     warned = f", {summary(0, found.warnings)}" if found.warnings else ""
-    refused = [key for key in plan.unbuilt if key.security]
-    idle = [key for key in plan.unbuilt if not key.security]
     lines: list[str] = []
-    if idle:
+    if plan.unbuilt:
         lines += [
             "read, but not acted on by this version:",
-            *(f"  {key.path}  ({key.where})" for key in idle),
+            *(f"  {key.path}  ({key.where})" for key in plan.unbuilt),
         ]
-    if refused:
-        lines += ["`meshctl run` will refuse this profile, because this version lacks:"]
-        lines += [f"  {key.path}  ({key.where})" for key in refused]
-    following = "" if refused or path == "-" else f"   next: meshctl run {path}"
+    following = "" if path == "-" else f"   next: meshctl run {path}"
     lines.append(f"ok {name}: {', '.join(parts)} ({counted(endpoints, 'endpoint')}){warned}{following}")
     return "\n".join(printable(line) for line in lines)

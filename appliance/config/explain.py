@@ -28,7 +28,6 @@ from .describe import alternatives, as_yaml, quoted, rule, sample, sample_of
 from .schema import PROFILE
 
 NOT_ACTED_ON: Final = "Read and checked; not acted on by this version."
-REFUSED: Final = "`run` refuses a profile that asks for it."
 
 _WIDTH = 96
 _NAMES: Final = {
@@ -60,9 +59,7 @@ class Place:
     @property
     def note(self) -> str:
         """What this version does not do here; empty if it does it."""
-        if self.built:
-            return ""
-        return f"{NOT_ACTED_ON} {REFUSED}" if self.key is not None and self.key.security else NOT_ACTED_ON
+        return "" if self.built else NOT_ACTED_ON
 
 
 @cache

@@ -21,7 +21,7 @@ from typing import Any, Final
 from . import schema, schema_listener, schema_parts
 from . import schema_types as t
 from .describe import rule
-from .explain import NOT_ACTED_ON, REFUSED
+from .explain import NOT_ACTED_ON
 from .json_scalar import SUBSTITUTES, SUBSTITUTION, Schema, examples, key_schema, native, scalar_schema
 from .read_scalar import words
 
@@ -122,7 +122,7 @@ class _Writer:
         return {**result, "allOf": groups} if groups else result
 
     def _key(self, key: t.Key) -> Schema:
-        notes = () if key.built else (NOT_ACTED_ON, REFUSED) if key.security else (NOT_ACTED_ON,)
+        notes = () if key.built else (NOT_ACTED_ON,)
         result = {**self._type(key.type), "description": " ".join((key.doc, *notes))}
         if key.default is not None:
             result["default"] = _default(key.type, key.default)

@@ -229,11 +229,10 @@ class ProcessPlan:
 
 @dataclass(frozen=True, slots=True)
 class Unbuilt:
-    """A key that the profile sets and this version does not act on; ``security``: refuse to run."""
+    """A key that the profile sets and this version does not act on."""
 
     path: str
     where: Where
-    security: bool
 
 
 @dataclass(frozen=True, slots=True)

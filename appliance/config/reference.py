@@ -21,7 +21,7 @@ from typing import Any, Final
 from . import schema_types as t
 from .codes import TITLES
 from .describe import alternatives, brief, quoted, rule
-from .explain import NOT_ACTED_ON, REFUSED, Place, code_facts, default_of, explanations, places
+from .explain import NOT_ACTED_ON, Place, code_facts, default_of, explanations, places
 from .read_scalar import Unreadable, read_scalar, words
 
 COMMAND: Final = "python -m appliance.config.reference"
@@ -235,8 +235,7 @@ def _rows(place: Place, kind: t.Object, prefix: str, built: bool) -> Iterator[st
     for name, key in kind.keys.items():
         doc = _escaped(key.doc)
         if built and not key.built:
-            note = f"{NOT_ACTED_ON} {REFUSED}" if key.security else NOT_ACTED_ON
-            doc += f" *{note}*"
+            doc += f" *{NOT_ACTED_ON}*"
         default = "**required**" if key.required else f"`{written}`" if (written := default_of(key)) else ""
         yield f"| `{prefix}{name}` | {_cell(key.type)} | {default} | {doc} |\n"
         for end, inner in _small(key.type):

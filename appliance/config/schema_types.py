@@ -6,8 +6,7 @@ explanation of one key) can be derived from the same data.
 
 A Key also says how far this version has come. ``built`` False means that the key is read and
 checked but nothing acts on it yet; writing it is reported unless the value is one of ``inert``,
-those that ask for nothing (by default only the key's own default). ``security`` marks a key whose
-silence would be dangerous: a proxy that cannot honour it must not run.
+those that ask for nothing (by default only the key's own default).
 """
 
 from __future__ import annotations
@@ -225,7 +224,6 @@ class Key:
     default: Any = None
     required: bool = False
     built: bool = True
-    security: bool = False
     inert: tuple[Any, ...] | None = field(default=None)
 
     @property

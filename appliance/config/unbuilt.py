@@ -2,8 +2,7 @@
 
 Reading a key and then not acting on it is the worst answer a proxy can give, so everything of the
 kind is listed for `run` and `validate` to tell. One entry stands for the top-most key written:
-`upstreams.app.breaker`, not each of its lines. Below it the walk only looks for what is a matter
-of security, since that decides whether the proxy may run at all.
+`upstreams.app.breaker`, not each of its lines.
 """
 
 from __future__ import annotations
@@ -19,25 +18,23 @@ from .read_scalar import Unreadable, read_scalar
 
 def unbuilt(root: Value) -> tuple[Unbuilt, ...]:
     """Give the entries in the order of the profile."""
-    return tuple(_walk(root, inside=False))
+    return tuple(_walk(root))
 
 
-def _walk(value: Value, inside: bool) -> Iterator[Unbuilt]:
+def _walk(value: Value) -> Iterator[Unbuilt]:
     if isinstance(value.type, t.Object):
         for name, child in value.items():
             key = value.type.keys[name]
-            if not key.security and (key.built or inside):
-                yield from _walk(child, inside)
+            if key.built:
+                yield from _walk(child)
             elif not any(same(child, plain) for plain in key.harmless):
-                yield Unbuilt(child.path, child.head.where, key.security)
-                if not key.security:
-                    yield from _walk(child, inside=True)
+                yield Unbuilt(child.path, child.head.where)
     elif isinstance(value.type, t.MapOf):
         for _, child in value.items():
-            yield from _walk(child, inside)
+            yield from _walk(child)
     elif isinstance(value.type, t.ListOf):
         for child in value.values():
-            yield from _walk(child, inside)
+            yield from _walk(child)
 
 
 def same(value: Value, plain: Any) -> bool:

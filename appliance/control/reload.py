@@ -78,12 +78,6 @@ class Reloader:
         if plan is None:
             count = loaded.diagnostics.errors
             return self._refused(f"{self._path} has {counted(count, 'error')}", problems)
-        unsafe = [key for key in plan.unbuilt if key.security]
-        if unsafe:
-            keys = ", ".join(f"`{key.path}` (line {key.where.line})" for key in unsafe)
-            return self._refused(
-                f"{keys}: not supported by this version; the profile of before stays", problems
-            )
         changes = diff(running, loaded)
         generation = self._worker.current().generation
         if not changes:

@@ -75,6 +75,7 @@ class Session:
         self._filled = desk.now()
         self._answers: deque[Iterator[str]] = deque()
         self._subscribed = False
+        self._asked_at = 0
         self._base: Moment | None = None
         self._sent_at = 0.0
         self._unacked: deque[int] = deque()
@@ -191,8 +192,8 @@ class Session:
                 return None
             text = text or encode({"k": "delta", "seq": moment.seq, "base": moment.seq, "m": moment.m})
         else:
-            if not moment.seq:
-                return None
+            if moment.seq <= self._asked_at:
+                return None  # a tick is on its way, so that a new client sees what is, not what was
             text = desk.snap(self.wants)
             self._base = moment
         self._sent_at = now
@@ -247,6 +248,7 @@ class Session:
             if after == -1 or self._event > self.desk.worker.bulletin.last:  # an id of another life
                 self._event = self.desk.worker.bulletin.last
         self._base = None
+        self._asked_at = self.desk.moment.seq
         self._unacked.clear()
         self._subscribed = True
         self.desk.hurry()

@@ -69,15 +69,6 @@ def test_it_says_what_it_wrote_and_what_comes_next(
     )
 
 
-def test_it_proposes_to_run_only_what_can_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A profile that `run` would refuse is not the next step."""
-    init(str(tmp_path), "gateway")
-    plan, _ = load(str(tmp_path / PROFILE), env={})
-    assert plan is not None
-    refused = any(key.security for key in plan.unbuilt)
-    assert ("meshctl run" in capsys.readouterr().out) != refused
-
-
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every file in the way is named, and none of the others is written."""
     (tmp_path / PROFILE).write_text("mine")

@@ -15,11 +15,11 @@ upstreams: {app: {endpoints: [127.0.0.1:9001]%s}}
 """
 
 
-def listed(listener: str = "", route: str = "", upstream: str = "", rest: str = "") -> list[tuple[str, bool]]:
+def listed(listener: str = "", route: str = "", upstream: str = "", rest: str = "") -> list[str]:
     text = BASE % (listener, route, upstream, rest)
     plan, found = load("a.yaml", text=text.encode(), env={})
     assert isinstance(plan, Plan), found.render()
-    return [(key.path, key.security) for key in plan.unbuilt]
+    return [key.path for key in plan.unbuilt]
 
 
 def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
@@ -36,7 +36,7 @@ def test_a_plain_profile_asks_for_nothing_that_is_missing() -> None:
 )
 def test_the_top_most_key_is_listed_once(parts: dict[str, str], path: str) -> None:
     """Not each of the keys below it."""
-    assert listed(**parts) == [(path, False)]
+    assert listed(**parts) == [path]
 
 
 @pytest.mark.parametrize(

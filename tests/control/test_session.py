@@ -337,3 +337,14 @@ async def test_at_the_end_everybody_is_told(autojump_clock: trio.abc.Clock) -> N
         assert [each.of("bye")[0]["code"] for each in clients[1:]] == [1001, 1001]
         assert clients[1].of("bye")[0]["retry"] is True
         assert all(each.ended for each in clients)
+
+
+async def test_the_first_state_is_of_now(autojump_clock: trio.abc.Clock) -> None:
+    """Whoever asks once, such as a command, does not see what was a second ago."""
+    async with office() as here:
+        await trio.sleep(0.5)
+        await here.proxy.connect().get()
+        client = here.client()
+        client.subscribe()
+        await trio.sleep(0.1)
+        assert client.state["proxy"][""]["tot"] == 1

@@ -13,12 +13,14 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from math import ceil
 from typing import Any, Final
 
 from appliance.config.load import load_profile
 
 MOST: Final = 1 << 20
 CPU_GUARD: Final = 6
+"""Seconds of processor time after which a load is ended, more on a core that is slow just now."""
 MEMORY_GUARD: Final = 1 << 30
 _TOP: Final = 'meshctl: 1\nlisteners: {web: {bind: ":8080"}}\n'
 _ROUTE: Final = "routes: [{name: a, to: app}]\n"
@@ -228,11 +230,12 @@ def _measured(name: str) -> dict[str, Any]:
 
 def main(names: list[str]) -> None:
     """Print one line for each flood; one that had to be ended has no more than its name."""
+    guard = ceil(CPU_GUARD * speed())
     for name in names:
         ours, theirs = os.pipe()
         child = os.fork()
         if not child:
-            resource.setrlimit(resource.RLIMIT_CPU, (CPU_GUARD, CPU_GUARD))
+            resource.setrlimit(resource.RLIMIT_CPU, (guard, guard))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_GUARD, MEMORY_GUARD))
             try:
                 os.write(theirs, json.dumps(_measured(name)).encode())

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import trio
+
 from appliance.model.text import printable
-from appliance.tui.feed import Feed
+from appliance.tui.feed import Feed, FeedError
 
 from .exits import Exit
 from .remote import failed
@@ -44,22 +46,40 @@ async def act(feed: Feed, wish: Wish) -> int:
         plan = await feed.command(wish.op, wish.args, expect=wish.expect, dry_run=True)
         if plan.get("ok") is not True:
             return tell(plan, wish.format)
-        if not _agreed(str(plan.get("text"))):
+        if not await _agreed(feed, str(plan.get("text"))):
             return Exit.USAGE if not sys.stdin.isatty() else Exit.OK
     result = await feed.command(wish.op, wish.args, expect=wish.expect, dry_run=wish.dry_run)
     return tell(result, wish.format)
 
 
-def _agreed(plan: str) -> bool:
+async def _agreed(feed: Feed, plan: str) -> bool:
     """Ask whether to do it; only who sits at a terminal can be asked."""
     if not sys.stdin.isatty():
         failed(f"this {printable(plan)}; say --yes to do it, or --dry-run to see only that", Exit.USAGE)
         return False
-    print(f"This {printable(plan)}. Do it? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+    return await agreed(feed, f"This {printable(plan)}. Do it?")
+
+
+async def agreed(feed: Feed, question: str) -> bool:
+    """Ask for a yes, and go on listening to the proxy, which lets nobody go who still thinks."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_listen, feed)
+        line = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+        nursery.cancel_scope.cancel()
+    if line.strip().lower() in ("y", "yes"):
         return True
     print("nothing was done", file=sys.stderr)
     return False
+
+
+async def _listen(feed: Feed) -> None:
+    """Take what comes; that the proxy has gone shows with the next command."""
+    try:
+        async for _ in feed.frames():
+            pass
+    except FeedError:
+        return
 
 
 def tell(result: Mapping[str, Any], format: str) -> int:

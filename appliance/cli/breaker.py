@@ -64,9 +64,7 @@ def _plain(value: object) -> str:
 
 async def report(feed: Feed, name: str, format: str, *, utc: bool = False) -> int:
     """Print why a breaker opened last, or the report of a trip by its id."""
-    answer = await feed.query("trips")
-    now = answer.get("now")
-    trips = [row for row in (now or {}).get("trips", ()) if isinstance(row, dict)]
+    trips = await feed.trips()
     fits = [
         row for row in trips if not name or name == row.get("trip") or str(row.get("breaker")).endswith(name)
     ]
@@ -100,7 +98,7 @@ async def change(feed: Feed, choice: Choice) -> int:
 
 
 async def wait_for(feed: Feed, kind: str, name: str, word: str, limit: float) -> int:
-    """Stay until a thing is in a state; gives CONDITION when it is not so in time."""
+    """Stay until a thing is in a state; gives CONDITION when it is not so in time, CONFLICT of a drain."""
     field = "st" if kind == "br" else "state"
     await feed.subscribe({kind: True}, 4.0)
     with trio.move_on_after(limit):
@@ -112,7 +110,8 @@ async def wait_for(feed: Feed, kind: str, name: str, word: str, limit: float) ->
                 return Exit.OK
     now: Fields = feed.state.get(kind, {}).get(name, {})
     left = f", {now.get('act')} requests left" if kind == "ep" else ""
-    return failed(f"{name} is {now.get(field)} after {limit:g}s, not {word}{left}", Exit.CONDITION)
+    code = Exit.CONFLICT if kind == "ep" else Exit.CONDITION
+    return failed(f"{name} is {now.get(field)} after {limit:g}s, not {word}{left}", code)
 
 
 async def wait_named(feed: Feed, kind: str, name: str, word: str, limit: float) -> int:

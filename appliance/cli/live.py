@@ -41,7 +41,7 @@ def per_second(text: str) -> float:
 
 
 def _after(text: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise typer.BadParameter("write the number of an event (eid)")
     return int(text)
 
@@ -143,7 +143,7 @@ def tap(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     from .tap import tap as command
 
     of = sample.removeprefix("1/")
-    if of == sample or not of.isdigit() or not 0 < int(of) < 1_000_000:
+    if of == sample or not (of.isascii() and of.isdigit()) or not 0 < int(of) < 1_000_000:
         raise typer.BadParameter("--sample: write 1/N, such as 1/100")
     rate = per_second(max) if max else 0.0
     lasts = seconds(for_) if for_ else 0.0

@@ -46,6 +46,14 @@ async def record(feed: Feed, wanted: Taking) -> int:
         return failed(f"{wanted.path} is there already; --force overwrites it", Exit.USAGE)
     except OSError as error:
         return failed(f"{wanted.path}: {error.strerror}", Exit.FAILED)
+    try:
+        await _write(feed, file, wanted)
+    except OSError as error:
+        return failed(f"{wanted.path}: {error.strerror}", Exit.FAILED)
+    return Exit.OK
+
+
+async def _write(feed: Feed, file: BinaryIO, wanted: Taking) -> None:
     with file:
         hello = {**feed.hello, "note": "addresses of clients are masked" if wanted.mask else ""}
         writer = Writer(file, hello)
@@ -55,7 +63,6 @@ async def record(feed: Feed, wanted: Taking) -> int:
             writer.close()
             size = format_size(writer.size // 1024 * 1024) if writer.size > 1024 else f"{writer.size}B"
             print(f"{printable(wanted.path)}: {size}", file=sys.stderr)
-    return Exit.OK
 
 
 async def _record(feed: Feed, writer: Writer, wanted: Taking) -> None:
@@ -121,7 +128,7 @@ def _paced(file: BinaryIO, speed: float) -> Iterator[Frame]:
     began: float | None = None
     for frame in read(file):
         m = frame.get("m")
-        if speed and frame["k"] in ("snap", "delta") and isinstance(m, (int, float)):
+        if speed and frame["k"] in ("snap", "delta") and isinstance(m, (int, float)) and abs(m) < inf:
             if began is None:
                 began = time.monotonic() - m / 1000 / speed
             time.sleep(max(0.0, min(60.0, began + m / 1000 / speed - time.monotonic())))
@@ -144,6 +151,6 @@ def _tell(frames: Iterator[Frame], *, utc: bool) -> None:
         for event in _events(frame):
             print(event_line(event, utc=utc), flush=True)
         m = frame.get("m")
-        if kind in ("snap", "delta") and isinstance(m, (int, float)) and m >= due:
+        if kind in ("snap", "delta") and isinstance(m, (int, float)) and inf > m >= due:
             due = int(m) + _SUMMARY
             print(summary(name, state), flush=True)

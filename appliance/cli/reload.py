@@ -10,6 +10,7 @@ from typing import Any
 from appliance.model.text import printable
 from appliance.tui.feed import Feed
 
+from .act import CODES, agreed
 from .exits import Exit
 from .remote import failed
 
@@ -21,9 +22,7 @@ async def reload(feed: Feed, format: str, *, dry_run: bool, yes: bool) -> int:
         code = _tell(result, format)
         if code != Exit.OK or not _now(result).get("changes"):
             return code
-        print("Load it? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            print("nothing was done", file=sys.stderr)
+        if not await agreed(feed, "Load it?"):
             return Exit.OK
     result = await feed.command("profile.diff" if dry_run else "profile.reload", {})
     return _tell(result, format)
@@ -33,11 +32,9 @@ def _tell(result: Mapping[str, Any], format: str) -> int:
     """Print what came of it: problems to stderr, what changes to stdout."""
     now = _now(result)
     ok = result.get("ok") is True
-    code = Exit.OK if ok else Exit.INVALID_PROFILE
-    if result.get("code") == "denied":
-        code = Exit.REFUSED
-    elif result.get("code") not in ("ok", "failed"):
-        code = Exit.USAGE
+    code = CODES.get(str(result.get("code")), Exit.FAILED)
+    if not ok and now.get("problems"):
+        code = Exit.INVALID_PROFILE
     if format == "json":
         told = {key: now.get(key) for key in ("gen", "changes", "problems")}
         print(json.dumps({"schema": "meshctl.reload/1", "ok": ok, "text": result.get("text"), **told}))

@@ -41,7 +41,7 @@ def talk(target: str | None, name: str, do: Talk, *, read_only: bool = False) ->
 async def _talk(place: Place, secret: str, name: str, do: Talk, read_only: bool) -> int:
     """Connect and do it, until it is done or a signal comes."""
     stream = await reach(place, os.environ.get("MESHCTL_CA_FILE"))
-    host = "localhost" if place.path or place.ssh else f"{place.host}:{place.port}"
+    host = place.authority
     ended: list[int] = []
     result = -1
     try:

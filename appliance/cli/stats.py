@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def metrics(target: str | None) -> int:
     try:
         place = resolve(target, os.environ)
         secret = token(os.environ)
-        host = "localhost" if place.path or place.ssh else f"{place.host}:{place.port}"
+        host = place.authority
         fields = f"Authorization: Bearer {secret}\r\n" if secret else ""
         asked = f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n{fields}Connection: close\r\n\r\n"
         answer = trio.run(_ask, place, asked.encode())
@@ -120,9 +121,13 @@ def metrics(target: str | None) -> int:
     except ReachError as error:
         return failed(str(error), Exit.REFUSED if error.denied else Exit.UNREACHABLE)
     head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: *([0-9]+)", head, re.IGNORECASE)
+    if length is not None and len(body) < int(length[1]):
+        return failed("the answer was cut off", Exit.UNREACHABLE)
     if not head.startswith(b"HTTP/1.1 200"):
         return failed(body.decode("utf-8", "replace").strip() or "no answer", Exit.REFUSED)
-    sys.stdout.write(body.decode("utf-8", "replace"))
+    for line in body.decode("utf-8", "replace").splitlines():
+        print(printable(line))
     return Exit.OK
 
 

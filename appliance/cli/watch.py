@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from appliance.model.text import printable
 from appliance.tui.feed import Feed
@@ -51,22 +52,31 @@ async def watch(feed: Feed, wanted: Watching) -> int:
 
 async def _past(feed: Feed, wanted: Watching) -> int:
     """Print the events that there are."""
-    await feed.subscribe({"proxy": True}, 1.0, max(0, wanted.after))
+    last, seen = feed.last_event, max(0, wanted.after)
+    await feed.subscribe({"proxy": True}, 1.0, seen)
     async for frame in feed.frames():
         if frame["k"] == "events":
             _print(frame, wanted)
-        elif frame["k"] == "delta":  # a whole tick, and nothing more to tell
+            seen = max([seen, *(row["eid"] for row in rows_of(frame) if isinstance(row.get("eid"), int))])
+        if last is not None and seen >= last:
+            break
+        if last is None and frame["k"] == "delta":  # an older proxy: a whole tick, and nothing more to tell
             break
     return 0
 
 
-def _print(frame: dict[str, object], wanted: Watching) -> None:
+def rows_of(frame: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Give the events of a frame."""
     items = frame.get("items")
+    return [row for row in items if isinstance(row, dict)] if isinstance(items, list) else []
+
+
+def _print(frame: dict[str, object], wanted: Watching) -> None:
     lost = frame.get("lost")
     if lost and wanted.format == "text":
         print(f"{printable(lost)} events are not shown: they are older than what the proxy keeps")
-    for event in items if isinstance(items, list) else []:
-        if not isinstance(event, dict) or (wanted.kinds and event.get("kind") not in wanted.kinds):
+    for event in rows_of(frame):
+        if wanted.kinds and event.get("kind") not in wanted.kinds:
             continue
         print(
             json.dumps(event) if wanted.format == "jsonl" else event_line(event, utc=wanted.utc), flush=True

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
+import trio
+
 from appliance.config.diff_text import render
 from appliance.model.fault import CANCELLED, Fault
 from appliance.model.text import PRINTABLE, counted
@@ -24,18 +26,19 @@ from appliance.upstream.cluster import Cluster
 from appliance.upstream.endpoint import Endpoint
 from appliance.upstream.probe import check
 
+from .audit import RATE, Audit, Key
 from .board import Board
-from .command import REASON, Order, Refused, Result, done, expected
+from .command import Order, Refused, Result, done, expected
 from .reload import Outcome, Reloader
 from .roles import Peer
 from .things import endpoint_state
 
-REMEMBERED: Final = 300.0
-"""Seconds for which the same id has the same result."""
 FORCE_FOR: Final = 600.0
 LEVEL_FOR: Final = 600.0
-_MOST: Final = 1000  # results
+_MOST: Final = 1000  # changes
 _TEXT: Final = 100_000  # characters of a difference
+_LOOKS: Final = frozenset(("profile.validate", "profile.diff", "endpoint.check"))
+"""Ops that change nothing, so that asking again is asking anew."""
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 _log = logging.getLogger("meshctl")
 
@@ -60,10 +63,10 @@ class Actions:
         self._reloader = reloader
         self._now = now
         self._drains: dict[Endpoint, _Override] = {}
+        self._forced: dict[str, float] = {}
         self._level: tuple[int, float] | None = None
-        self._done: dict[tuple[object, str], tuple[float, Result]] = {}
-        self._busy: set[tuple[object, str]] = set()
-        self.log: list[dict[str, Any]] = []
+        self._busy: set[Key] = set()
+        self._audit = Audit(worker.bulletin, now)
         self._ops: dict[str, Callable[[Order], Awaitable[Result]]] = {
             "breaker.force": self._force,
             "breaker.reset": self._reset,
@@ -77,7 +80,7 @@ class Actions:
             "profile.reload": self._reload,
             "request.cancel": self._cancel,
             "log.level": self._log_level,
-            "proxy.drain": self._stop,
+            "proxy.drain": self._drain_all,
             "proxy.stop": self._stop,
         }
 
@@ -89,55 +92,73 @@ class Actions:
             return Result("invalid", "a command has an id of at most 100 characters")
         if not isinstance(op, str) or not isinstance(args, dict) or not isinstance(expect, dict):
             return Result("invalid", "op is a text, args and expect are objects")
+        who = peer.uid if peer.uid is not None else peer.address
+        if not self._audit.in_pace(who):
+            return Result("busy", f"more than {RATE:g} commands a second")
+        order = Order(args, expect, command.get("dry_run") is True, peer)
         if op not in self._ops:
-            return Result("unsupported", f"there is no {op[:50]}; there are {', '.join(self._ops)}")
-        key = (peer.uid if peer.uid is not None else peer.address, id)
-        self._forget()
-        dry_run = command.get("dry_run") is True
-        if key in self._done and not dry_run:
-            return self._done[key][1]
+            there = ", ".join(self._ops)
+            result = Result("unsupported", f"there is no {op[:50]}; there are {there}")
+            self._audit.refuse(op, order, result)
+            return result
+        if peer.role != "operator" or self._worker.plan.stats.actions != "operator":
+            result = Result("denied", "this needs an operator; you may only look")
+            self._audit.refuse(op, order, result)
+            return result
+        key = (who, id)
+        asked = {"op": op, "args": args}
+        looks = order.dry_run or op in _LOOKS
+        before = None if looks else self._audit.result_of(key, asked)
+        if before is not None:
+            return before
         if key in self._busy:
             return Result("busy", "this command is being done")
-        if peer.role != "operator":
-            result = Result("denied", "this needs an operator; you may only look")
-            self._audit(peer, op, args, result)
-            return result
         self._busy.add(key)
         try:
-            result = await self._ops[op](Order(args, expect, dry_run, peer))
+            result = await self._ops[op](order)
         except Refused as refused:
             result = refused.result
         finally:
             self._busy.discard(key)
-        if not dry_run:
-            self._done[key] = (self._now() + REMEMBERED, result)
-            self._audit(peer, op, args, result)
+        if not looks:
+            self._audit.remember(key, asked, result)
+        if not order.dry_run:
+            self._audit.tell(op, order, result)
         return result
 
     def tick(self) -> None:
         """End what has been set for a time that is over."""
         now = self._now()
-        for fuse, _ in list(self._board.fuses.values()):
-            forced = fuse.breaker.forced
-            if forced is not None and now >= forced.until:
-                fuse.breaker.release()
-                self._say(
-                    "breaker", fuse.name, f"breaker {fuse.name} speaks for itself again: its time is over"
-                )
-        for endpoint, override in list(self._drains.items()):
-            if not endpoint.drained:
-                del self._drains[endpoint]
-            elif now >= override.until:
-                endpoint.drained = False
-                del self._drains[endpoint]
-                self._say(
-                    "endpoint",
-                    endpoint.name,
-                    f"endpoint {endpoint.name} is no longer drained: its time is over",
-                )
+        for name in [name for name, until in self._forced.items() if now >= until]:
+            del self._forced[name]
+            known = self._board.fuses.get(name)
+            if known is not None:
+                if known[0].breaker.forced is not None:
+                    known[0].breaker.release()
+                self._say("breaker", name, f"breaker {name} speaks for itself again: its time is over")
+        if self._drains:
+            self._end_drains(now)
         if self._level is not None and now >= self._level[1]:
             _log.setLevel(self._level[0])
             self._level = None
+
+    def _end_drains(self, now: float) -> None:
+        """Let endpoints have requests again whose time is over; forget those that are gone."""
+        homes = {
+            each: cluster
+            for cluster in self._worker.current().clusters.values()
+            for each in cluster.endpoints
+        }
+        for endpoint, override in list(self._drains.items()):
+            cluster = homes.get(endpoint)
+            if cluster is None or not endpoint.drained:
+                del self._drains[endpoint]
+            elif now >= override.until:
+                del self._drains[endpoint]
+                endpoint.drained = False
+                cluster.warm(endpoint)
+                name = f"{cluster.name}/{endpoint.name}"
+                self._say("endpoint", name, f"endpoint {name} is no longer drained: its time is over")
 
     def debug_for(self, seconds: float) -> None:
         """Log everything for a time."""
@@ -176,11 +197,15 @@ class Actions:
         if not order.dry_run:
             forced = Forced(state == "open", self._now() + ttl, order.reason, order.peer.label)
             fuse.breaker.force(forced)
+            self._forced.pop(fuse.name, None)
+            if ttl < inf:
+                self._forced[fuse.name] = forced.until
         return self._told(order, fuse.name, f"force breaker {fuse.name} {state} {until}: {what}")
 
     async def _reset(self, order: Order) -> Result:
         fuse = self._breaker(order)
         if not order.dry_run:
+            self._forced.pop(fuse.name, None)
             fuse.breaker.release()
             fuse.breaker.reset(self._now())
         return self._told(order, fuse.name, f"reset breaker {fuse.name}: closed, all results forgotten")
@@ -190,6 +215,7 @@ class Actions:
         if fuse.breaker.forced is None:
             raise Refused("conflict", f"breaker {fuse.name} is not forced", self._board.breaker(fuse.name))
         if not order.dry_run:
+            self._forced.pop(fuse.name, None)
             fuse.breaker.release()
         return self._told(order, fuse.name, f"clear breaker {fuse.name}: it speaks for itself")
 
@@ -272,7 +298,8 @@ class Actions:
     async def _load(self, order: Order, *, dry_run: bool) -> Result:
         if self._reloader is None:
             raise Refused("unsupported", "there is no file to load")
-        outcome = await self._reloader.reload(dry_run=dry_run)
+        with trio.CancelScope(shield=not dry_run):  # whoever asked may leave; half a reload must not be
+            outcome = await self._reloader.reload(dry_run=dry_run)
         return Result("ok" if outcome.ok else "failed", outcome.text, outcome_fields(outcome))
 
     async def _cancel(self, order: Order) -> Result:
@@ -290,36 +317,24 @@ class Actions:
         if word not in _LEVELS:
             raise Refused("invalid", f"args.level is one of {', '.join(_LEVELS)}")
         ttl = order.ttl(LEVEL_FOR)
+        until = "until it is set anew" if ttl == inf else f"for {format_duration(round(ttl, 3))}"
         if not order.dry_run:
             usual = _log.level if self._level is None else self._level[0]
             self._level = (usual, self._now() + ttl)
             _log.setLevel(_LEVELS[word])
-        return Result("ok", done(order, f"log {word} for {format_duration(round(ttl, 3))}"))
+        return Result("ok", done(order, f"log {word} {until}"))
+
+    async def _drain_all(self, order: Order) -> Result:
+        if self._worker.draining:
+            raise Refused("conflict", "the proxy drains already; proxy.stop ends what is under way")
+        return await self._stop(order)
 
     async def _stop(self, order: Order) -> Result:
+        """Stop as by a signal: the first time it drains, the second it ends at once."""
         left = counted(self._worker.in_flight, "request")
         if not order.dry_run:
             self._worker.stop()
         return Result("ok", done(order, f"stop the proxy: {left} under way"))
-
-    # what is remembered
-
-    def _forget(self) -> None:
-        now = self._now()
-        self._done = {key: row for key, row in self._done.items() if row[0] > now}
-        while len(self._done) >= _MOST:
-            del self._done[next(iter(self._done))]
-
-    def _audit(self, peer: Peer, op: str, args: Mapping[str, Any], result: Result) -> None:
-        subject = str(args.get("breaker") or args.get("endpoint") or args.get("rid") or "proxy")[:100]
-        reason = args.get("reason")
-        why = f' "{reason[:REASON]}"' if isinstance(reason, str) and reason else ""
-        outcome = "" if result.ok else f" ({result.code})"
-        text = f"{peer.label}: {op}{outcome}: {result.text}{why}".translate(PRINTABLE)
-        _log.info("%s", text)
-        severity = "info" if result.ok else "warning"
-        more = {"op": op, "code": result.code, "uid": peer.uid, "user": peer.user, "reason": reason}
-        self._worker.bulletin.add("audit", severity, subject.translate(PRINTABLE), text, **more)
 
     def _say(self, kind: str, subject: str, text: str) -> None:
         _log.info("%s", text)

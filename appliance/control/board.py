@@ -49,6 +49,7 @@ class Board:
         self.fuses: dict[str, tuple[Fuse, Cluster]] = {}
         self._rejections: dict[str, Meter] = {}
         self._meters: dict[str, Meter] = {}
+        self._cells: dict[str, tuple[str, Endpoint]] = {}
         self._hits: dict[str, int] = {}
         self._quiet: dict[str, tuple[object, ...]] = {}
         self._still: dict[str, tuple[object, ...]] = {}
@@ -206,6 +207,7 @@ class Board:
             for each in cluster.endpoints:
                 key = f"{name}/{each.name}"
                 alive.add(key)
+                self._cells[key] = (name, each)
                 news = each.cell.take()
                 if news is not None:
                     ups.setdefault(name, Tally()).add(news)
@@ -213,6 +215,13 @@ class Board:
                 fuse = cluster.fuses.of(each.name)
                 word = things.endpoint_state(each, fuse, now)
                 rows[key] = self._endpoint(key, each, cluster, flow, word, old.get(key))
+        for key in self._cells.keys() - alive:  # gone, though tries may still be under way
+            name, each = self._cells[key]
+            news = each.cell.take()
+            if news is not None:
+                ups.setdefault(name, Tally()).add(news)
+            if not each.in_flight:
+                del self._cells[key]
         for kind, key in [key for key in self.flows if key[0] == "ep" and key[1] not in alive]:
             del self.flows[kind, key]
             self._quiet.pop(key, None)
@@ -229,12 +238,13 @@ class Board:
             each.in_flight,
             len(each.idle),
             each.weight,
-            each.shared,
+            each.shared and len(each.shared.connections),
+            cluster.plan.limits.max_connections,
             flow.total.total,
             None if health is None else (health.healthy, health.why, health.streak),
             tuple(told.values()),
         )
-        if old is not None and flow.quiet and self._quiet.get(key) == sign:
+        if old is not None and flow.quiet and old["p50"] is None and self._quiet.get(key) == sign:
             return old
         self._quiet[key] = sign if flow.quiet else ()
         return {**things.endpoint(each, cluster, flow, self._now()), **told}
@@ -288,7 +298,7 @@ class Board:
         if attempt is None or attempt.ended:
             phase = "queue" if not each.head_at else "answer"
         return {
-            "me": _text(each.request.method),
+            "me": _text(each.request.method)[:40],
             "path": _text(each.path)[:200],
             "rt": each.route,
             "up": each.upstream,

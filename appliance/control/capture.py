@@ -10,6 +10,7 @@ from appliance.upstream.breakers import grpc_status
 
 _LONGEST = 2000  # characters of a path
 _HEADER = 500  # characters of a header's value
+_HOST, _METHOD = 255, 40
 
 
 class Glance:
@@ -76,8 +77,8 @@ def _grpc(exchange: Exchange, _now: float) -> int | None:
 
 _FIELDS: Mapping[str, Callable[[Exchange, float], Any]] = {
     "rid": lambda each, _: each.id,
-    "me": lambda each, _: _text(each.request.method),
-    "host": lambda each, _: _text(each.host),
+    "me": lambda each, _: _text(each.request.method)[:_METHOD],
+    "host": lambda each, _: _text(each.host)[:_HOST],
     "path": lambda each, _: _text(each.path)[:_LONGEST],
     "proto": lambda each, _: each.request.version,
     "ls": lambda each, _: each.listener,

@@ -8,18 +8,17 @@ h11 reads it: nobody is in a hurry here. Whoever asks has been judged before any
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import h11
 import trio
 
-from appliance.wire.codec import MAX_MESSAGE, STREAM, encode
+from appliance.wire.codec import MAX_MESSAGE, STREAM, FrameError, encode, read_json
 
 from . import hub
 from .desk import Desk
@@ -29,6 +28,9 @@ HANDSHAKE: Final = 5.0
 """Seconds for a whole request."""
 _HEAD: Final = 16 * 1024
 _EVENTS: Final = 500
+_BURST: Final = 4 * MAX_MESSAGE
+_PACE: Final = 16384
+"""Bytes a second that a websocket's client may send, and how many at once."""
 _STATUS: Final = {
     "ok": 200, "invalid": 400, "denied": 403, "not_found": 404, "unsupported": 404, "conflict": 409,
     "failed": 422, "busy": 429,
@@ -51,11 +53,16 @@ class Reply:
 
 
 class _Replayed(trio.abc.Stream):
-    """A stream of which something has been read already."""
+    """A stream of which something has been read already, and that is read no faster than people type.
+
+    Behind it are the library's own answers to pings and fragments, of which no session hears.
+    """
 
     def __init__(self, stream: trio.abc.Stream, read: bytes) -> None:
         self._stream = stream
         self._read = read
+        self._room = float(_BURST)
+        self._filled = trio.current_time()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._read:
@@ -63,7 +70,14 @@ class _Replayed(trio.abc.Stream):
             data, self._read = self._read[:most], self._read[most:]
             await trio.lowlevel.checkpoint()
             return data
-        return bytes(await self._stream.receive_some(max_bytes))
+        now = trio.current_time()
+        self._room = min(_BURST, self._room + (now - self._filled) * _PACE)
+        self._filled = now
+        if self._room < 0:
+            await trio.sleep(-self._room / _PACE)
+        data = bytes(await self._stream.receive_some(max_bytes))
+        self._room -= len(data)
+        return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)
@@ -101,8 +115,12 @@ async def serve(stream: trio.abc.Stream, desk: Desk, judge: Judge) -> None:
             return
     peer, request = asked.peer, asked.request
     if reply is None and peer is not None and asked.websocket:
-        if len(desk.clients) < desk.plan.max_clients:
-            await hub.converse(_Replayed(stream, asked.raw), desk, peer, HANDSHAKE)
+        if max(desk.seats, len(desk.clients)) < desk.plan.max_clients:
+            desk.seats += 1
+            try:
+                await hub.converse(_Replayed(stream, asked.raw), desk, peer, HANDSHAKE)
+            finally:
+                desk.seats -= 1
             return
         reply = Reply(503, b"as many dashboards are connected as may be (stats.max_clients)\n")
     if reply is None and peer is not None and request is not None and asked.whole:
@@ -184,8 +202,8 @@ async def _act(desk: Desk, peer: Peer, op: str, request: h11.Request, body: byte
     if _headers(request).get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         return Reply(415, b"send Content-Type: application/json\n")
     try:
-        asked = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
+        asked = read_json(body.decode() or "{}")
+    except (FrameError, UnicodeDecodeError):
         asked = None
     if not isinstance(asked, dict):
         return Reply(400, b"the body is an object: args, expect, dry_run, id\n")
@@ -243,8 +261,8 @@ def _headers(request: h11.Request) -> dict[str, str]:
 
 
 def _path(request: h11.Request) -> str:
-    return urlsplit(request.target.decode("latin-1")).path
+    return request.target.decode("latin-1").partition("?")[0]
 
 
 def _query(request: h11.Request) -> str:
-    return urlsplit(request.target.decode("latin-1")).query
+    return request.target.decode("latin-1").partition("?")[2]

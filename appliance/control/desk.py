@@ -34,6 +34,8 @@ SLOW_TICK: Final = 0.020
 """Seconds that a tick may take before ticks come half as often."""
 EVENTS: Final = 500
 """Events of one frame."""
+_EVENTS_SIZE: Final = 512 << 10  # characters of them
+_SLOWEST: Final = 8.0
 
 
 class Client(Protocol):
@@ -82,6 +84,8 @@ class Desk:
         self.slowed = 1.0
         self.spent = 0.0
         self._events_told = 0
+        self._policy: object = None
+        self.seats = 0
         self._deltas: dict[object, str] = {}
         self._hurry = trio.Event()
         self._emptied = trio.Event()
@@ -102,11 +106,13 @@ class Desk:
             due = self.now()
             while True:
                 self.tick()
+                soonest = self.now() + self.slowed / max(self.plan.rate, 0.1)
                 due = max(due + self.period, self.now())
                 hurry = self._hurry
                 with trio.move_on_at(due):
                     await hurry.wait()
                 if hurry.is_set():
+                    await trio.sleep_until(soonest)  # however many ask
                     self._hurry = trio.Event()
                     due = self.now()
                 else:
@@ -140,14 +146,15 @@ class Desk:
     @property
     def period(self) -> float:
         """Give the seconds between two ticks."""
-        rates = [each.rate for each in self.clients]
-        return self.slowed / min(max(rates, default=1.0), max(self.plan.rate, 0.1))
+        rates = [1.0, *(each.rate for each in self.clients)]  # what ends by itself does so in time
+        return self.slowed / min(max(rates), max(self.plan.rate, 0.1))
 
     def tick(self) -> None:
         """Make the state of now, record what is new in it, wake the clients."""
         began = time.perf_counter()
         now = self.now()
         self.actions.tick()
+        self._check_policy()
         self.taps.keep_all = self.plan.recorder.tap
         old = self.moment
         state = self.board.tick()
@@ -158,11 +165,21 @@ class Desk:
             client.wake()
         self.spent = time.perf_counter() - began
         if self.spent > SLOW_TICK:
-            self.slowed = min(8.0, self.slowed * 2)
-            for client in list(self.clients):
-                client.notice(f"a tick took {self.spent * 1000:.0f} ms: updates come half as often")
+            if self.slowed < _SLOWEST:
+                self.slowed *= 2
+                for client in list(self.clients):
+                    client.notice(f"a tick took {self.spent * 1000:.0f} ms: updates come half as often")
         elif self.slowed > 1.0 and self.spent < SLOW_TICK / 4:
             self.slowed = max(1.0, self.slowed / 2)
+
+    def _check_policy(self) -> None:
+        """Send everybody away when it is other people now who may look, or act; they may come back."""
+        plan = self.plan
+        policy = (plan.actions, plan.socket_group, plan.token_file, plan.origins, plan.hosts)
+        if self._policy not in (None, policy):
+            for client in list(self.clients):
+                client.leave(1008, "who may use the stats socket has changed", again=True)
+        self._policy = policy
 
     def hello(self, peer: Peer) -> dict[str, Any]:
         """Give the first frame to a client."""
@@ -183,6 +200,7 @@ class Desk:
             "peer": {"uid": peer.uid, "user": peer.user},
             "rate": {"min": 0.2, "max": self.plan.rate},
             "window": 2,
+            "eid": self.worker.bulletin.last,
             "caps": [*caps, "actions"] if peer.role == "operator" else caps,
         }
 
@@ -191,12 +209,15 @@ class Desk:
         return encode({"k": "snap", **self._head(), "gen": self.worker.current().generation,
                        **state_out(select(self.moment.state, wants))})  # fmt: skip
 
-    def delta(self, base: Moment, wants: dict[str, Any]) -> str | None:
-        """Give what differs from what a client has, None for nothing; the same for all that have the same."""
-        key = base.seq, encode(wants)
+    def delta(self, base: Moment, looked: int, wants: dict[str, Any]) -> str | None:
+        """Give what differs from what a client has, None for nothing; the same for all that have the same.
+
+        ``looked`` is the tick at which it was last asked what differs: those since then were skipped.
+        """
+        key = base.seq, looked, encode(wants)
         if key not in self._deltas:
             change = diff(select(base.state, wants), select(self.moment.state, wants))
-            skipped = self.moment.seq - base.seq - 1
+            skipped = self.moment.seq - looked - 1
             frame = {"k": "delta", **self._head(), "base": base.seq, **delta_out(change), "skipped": skipped}
             self._deltas[key] = encode(frame) if change else ""
         return self._deltas[key] or None
@@ -206,8 +227,16 @@ class Desk:
         lost, rows = self.worker.bulletin.after(after, EVENTS)
         if not rows:
             return None
-        frame = {"k": "events", "from": rows[0].eid, "lost": lost, "items": [self.item(row) for row in rows]}
-        return rows[-1].eid, encode(frame)
+        items: list[str] = []
+        size = 0
+        for row in rows:
+            text = encode(self.item(row))
+            size += len(text)
+            if items and size > _EVENTS_SIZE:
+                break
+            items.append(text)
+        head = f'{{"k":"events","from":{rows[0].eid},"lost":{lost},"items":['
+        return rows[len(items) - 1].eid, f"{head}{','.join(items)}]}}"
 
     def item(self, event: Event) -> dict[str, Any]:
         """Give an event as it stands in a frame."""
@@ -272,7 +301,7 @@ class Desk:
                 self.recorder.freeze(row.more["trip"], now)
         if self.recorder.wants_whole(now):
             self.recorder.add(now, self.snap(wants), whole=True)
-        elif (text := self.delta(old, wants)) is not None:
+        elif (text := self.delta(old, old.seq, wants)) is not None:
             self.recorder.add(now, text)
         found = self.events(self._events_told)
         if found is not None:

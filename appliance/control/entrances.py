@@ -9,6 +9,7 @@ import grp
 import logging
 import os
 import pwd
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -95,12 +96,13 @@ class Reception:
     def __init__(self, desk: Desk, entrances: list[Entrance]) -> None:
         self.desk = desk
         self._entrances = entrances
-        self._open = 0
+        self._open: Counter[int] = Counter()
 
     async def run(self) -> None:
         """Serve for ever; whatever goes wrong is logged, and tried again."""
         pause = _FIRST_PAUSE
         while True:
+            began = trio.current_time()
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.desk.run)
@@ -109,14 +111,17 @@ class Reception:
                         nursery.start_soon(trio.serve_listeners, serving, [listener_of(each.sock)])
             except Exception:
                 _log.exception("the stats socket failed; it opens again in %gs", pause)
+            if trio.current_time() - began > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
             await trio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _serve(self, entrance: Entrance, stream: trio.SocketStream) -> None:
-        if self._open >= self.desk.plan.max_clients + _SPARE:
+        place = id(entrance)  # each has its own: strangers at one must not keep operators out of another
+        if self._open[place] >= self.desk.plan.max_clients + _SPARE:
             await trio.aclose_forcefully(stream)
             return
-        self._open += 1
+        self._open[place] += 1
         try:
             keep_short(stream)
             await self._let_in(entrance, stream)
@@ -125,14 +130,16 @@ class Reception:
         except Exception:
             _log.exception("a client of the stats socket met a bug")
         finally:
-            self._open -= 1
+            self._open[place] -= 1
             await trio.aclose_forcefully(stream)
 
     async def _let_in(self, entrance: Entrance, stream: trio.SocketStream) -> None:
         if is_local(stream):
             pid, uid, gid = peer_of(stream)
-            peer = Peer(uid, gid, pid, _user(uid))
-            await serve(stream, self.desk, partial(self._judge_local, peer))
+            group = self.desk.plan.socket_group
+            user, member = await trio.to_thread.run_sync(_who, uid, gid, group)  # may ask a directory
+            members = frozenset((uid,)) if member else frozenset()
+            await serve(stream, self.desk, partial(self._judge_local, Peer(uid, gid, pid, user), members))
             return
         peer = Peer(address=peer_address(stream))
         judge = partial(self._judge_remote, peer)
@@ -145,10 +152,10 @@ class Reception:
         if not scope.cancelled_caught:
             await serve(secured, self.desk, judge)
 
-    def _judge_local(self, peer: Peer, headers: Mapping[str, str]) -> Peer | Denied:
+    def _judge_local(self, peer: Peer, members: frozenset[int], headers: Mapping[str, str]) -> Peer | Denied:
         plan = self.desk.plan
         denied = judge_browser(headers, plan, local=True)
-        return denied or judge_local(peer, os.geteuid(), _members(plan.socket_group), plan)
+        return denied or judge_local(peer, os.geteuid(), members, plan)
 
     def _judge_remote(self, peer: Peer, headers: Mapping[str, str]) -> Peer | Denied:
         plan = self.desk.plan
@@ -175,22 +182,16 @@ def _gid(group: str | None) -> int | None:
         return None
 
 
-def _members(group: str | None) -> frozenset[int]:
-    """Give the uids of a group's members."""
+def _who(uid: int, gid: int, group: str | None) -> tuple[str, bool]:
+    """Give the name of a user, and whether they belong to a group; only about this one user is asked."""
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = ""
     if group is None:
-        return frozenset()
+        return name, False
     try:
-        row = grp.getgrnam(group)
+        wanted = grp.getgrnam(group).gr_gid
     except KeyError:
-        return frozenset()
-    names = set(row.gr_mem)
-    return frozenset(
-        each.pw_uid for each in pwd.getpwall() if each.pw_gid == row.gr_gid or each.pw_name in names
-    )
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return ""
+        return name, False
+    return name, wanted == gid or bool(name and wanted in os.getgrouplist(name, gid))

@@ -101,9 +101,11 @@ def _proxy(desk: Desk) -> Iterator[Metric]:
     for (listener, kind), count in sorted(worker.floods.counts.items()):
         floods.add_metric([listener, kind], count)
     yield floods
-    limited = CounterMetricFamily("meshctl_rate_limited", "Requests over a rate limit.", labels=["limit"])
-    for limit in worker.current().limits.all.values():
-        limited.add_metric([limit.name], limit.refused)
+    limited = CounterMetricFamily(
+        "meshctl_rate_limited", "Requests over a rate limit, by its route.", labels=["route"]
+    )
+    for route, limit in worker.current().limits.all.items():  # "" is that of the whole proxy
+        limited.add_metric([route], limit.refused)
     yield limited
 
 
@@ -146,8 +148,11 @@ def cumulative(times: dict[int, int]) -> tuple[list[tuple[str, float]], float]:
     """Give counts up to each bound, and the sum of all times in seconds, to within 3 %."""
     rows = sorted(times.items())
     found: list[tuple[str, float]] = []
+    at = within = 0
     for bound in BUCKETS:
-        within = sum(count for index, count in rows if bounds(index)[1] - 1 <= bound * 1e6)
+        while at < len(rows) and bounds(rows[at][0])[1] - 1 <= bound * 1e6:
+            within += rows[at][1]
+            at += 1
         found.append((str(bound), within))
     found.append(("+Inf", sum(count for _, count in rows)))
     total = sum(sum(bounds(index)) / 2 * count for index, count in rows) / 1e6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from appliance.wire.codec import MAX_MESSAGE, PROTOCOL
 
@@ -42,10 +43,8 @@ async def converse(stream: trio.abc.Stream, desk: Desk, peer: Peer, within: floa
         async with trio.open_nursery() as nursery:
             await _serve(nursery, stream, desk, peer, within)
             nursery.cancel_scope.cancel()
-    except ExceptionGroup as group:
-        if (
-            group.split((ConnectionClosed, HandshakeError))[1] is not None
-        ):  # else it left while it was told why
+    except ExceptionGroup as group:  # it left while it was told why, or spoke on after the goodbye
+        if group.split((ConnectionClosed, HandshakeError, LocalProtocolError))[1] is not None:
             raise
 
 

@@ -15,10 +15,14 @@ from appliance.wire.codec import Frame, encode
 from .desk import Desk
 from .recorder import chunks
 
+_TRIPS = 5  # of a frame
+
 
 def number(value: Any, usual: float, low: float | None = None) -> float:
     """Give a number that a client has sent, what is usual if it is none; not less than ``low``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or isnan(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return usual
+    if isinstance(value, float) and isnan(value):
         return usual
     bounded: float = max(-1e15, min(1e15, value))
     return bounded if low is None else max(low, bounded)
@@ -35,8 +39,7 @@ def answer(desk: Desk, frame: Frame) -> Iterator[str]:
         found = desk.trip(str(frame.get("trip")))
         missing = "this trip is not known any more"
     elif what == "trips":
-        found = {"trips": [desk.trip(trip) for trip in desk.worker.bulletin.trips]}
-        missing = ""
+        return _trips(desk, told)
     elif what == "request":
         found = desk.taps.find(str(frame.get("rid")))
         missing = "this request is not known here: it went well, or it was long ago"
@@ -54,6 +57,14 @@ def answer(desk: Desk, frame: Frame) -> Iterator[str]:
     if found is None:
         told |= {"ok": False, "code": "not_found", "text": missing}
     return iter((encode(told | {"now": found or {}}),))
+
+
+def _trips(desk: Desk, told: Frame) -> Iterator[str]:
+    """Give the reports that there are, some in each frame."""
+    names = list(desk.worker.bulletin.trips)
+    for begin in range(0, max(1, len(names)), _TRIPS):
+        trips = [row for name in names[begin : begin + _TRIPS] if (row := desk.trip(name)) is not None]
+        yield encode({**told, "more": begin + _TRIPS < len(names), "now": {"trips": trips}})
 
 
 def _client(each: Any) -> dict[str, Any]:

@@ -30,6 +30,15 @@ class Taken:
     text: str
 
 
+@dataclass(slots=True)
+class _Frozen:
+    """What lies around a trip; it grows until a moment."""
+
+    until: float
+    rows: list[Taken]
+    size: int
+
+
 class Recorder:
     """Keeps frames, the oldest go first."""
 
@@ -37,7 +46,7 @@ class Recorder:
         self._plan = plan
         self._frames: deque[Taken] = deque()
         self._whole_at = -KEYFRAME
-        self._frozen: dict[str, tuple[float, list[Taken]]] = {}
+        self._frozen: dict[str, _Frozen] = {}
         self.size = 0
 
     def wants_whole(self, now: float) -> bool:
@@ -54,15 +63,24 @@ class Recorder:
         plan = self._plan()
         while self._frames and (self.size > plan.max_size or self._frames[0].at < now - plan.keep):
             self.size -= len(self._frames.popleft().text)
-        for until, rows in self._frozen.values():
-            if now <= until:
-                rows.append(taken)
+        for kept in self._frozen.values():
+            if now <= kept.until:
+                kept.rows.append(taken)
+                kept.size += len(text)
+        self._thaw()
 
     def freeze(self, trip: str, now: float) -> None:
         """Keep aside what there is of the last two minutes, and what comes in the next one."""
-        self._frozen[trip] = (now + _AFTER, self._since(now - _BEFORE))
-        while len(self._frozen) > FROZEN:
-            del self._frozen[next(iter(self._frozen))]
+        rows = self._since(now - _BEFORE)
+        self._frozen[trip] = _Frozen(now + _AFTER, rows, sum(len(row.text) for row in rows))
+        self._thaw()
+
+    def _thaw(self) -> None:
+        """Let the oldest go while they are too many, or larger together than all the rest may be."""
+        frozen = self._frozen
+        most = self._plan().max_size
+        while len(frozen) > FROZEN or (frozen and sum(each.size for each in frozen.values()) > most):
+            del frozen[next(iter(frozen))]
 
     @property
     def oldest(self) -> float | None:
@@ -76,7 +94,7 @@ class Recorder:
     def around(self, trip: str) -> list[str] | None:
         """Give what lies around a trip, None if it is not kept."""
         kept = self._frozen.get(trip)
-        return None if kept is None else [row.text for row in kept[1]]
+        return None if kept is None else [row.text for row in kept.rows]
 
     def _since(self, begin: float) -> list[Taken]:
         rows = list(self._frames)

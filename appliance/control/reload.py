@@ -56,7 +56,10 @@ class Reloader:
         self._turn = trio.Lock()
 
     async def reload(self, *, dry_run: bool = False) -> Outcome:
-        """Load the file and go over to it; with ``dry_run`` only say what that would change."""
+        """Load the file and go over to it; with ``dry_run`` only say what that would change.
+
+        Not to be cancelled once it goes over: call it shielded, unless it is a dry run.
+        """
         async with self._turn:
             outcome = await self._reload(dry_run)
         if not dry_run:

@@ -32,6 +32,8 @@ _ANSWERS: Final = 64
 _COMMANDS: Final = 4
 _TAPS: Final = 4
 _SLOWEST: Final = 0.2
+_WEIGHTY: Final = 4096  # bytes for which a message counts as one more: reading it takes time
+_NAMES: Final = 200
 
 
 class Channel(Protocol):
@@ -75,7 +77,7 @@ class Session:
         self._filled = desk.now()
         self._answers: deque[Iterator[str]] = deque()
         self._subscribed = False
-        self._asked_at = 0
+        self._asked_at = self._looked = 0
         self._base: Moment | None = None
         self._sent_at = 0.0
         self._unacked: deque[int] = deque()
@@ -167,7 +169,7 @@ class Session:
             self.leave(4008, f"too slow: nothing acknowledged for {SILENT_FOR:g}s", again=True)
             return None
         if not self._subscribed:
-            return None
+            return self._tapped(now)
         if len(self._unacked) < WINDOW:
             text = self._state(now)
             if text is not None:
@@ -186,16 +188,17 @@ class Session:
             period = 0.9 / self.rate  # ticks are not exactly as often as asked for
             if moment.seq == self._base.seq or now - self._sent_at < period:
                 return None
-            text = desk.delta(self._base, self.wants)
-            self._base = moment
+            text = desk.delta(self._base, self._looked, self.wants)
+            self._looked = moment.seq
             if text is None and now - self._sent_at < 1.0:
                 return None
-            text = text or encode({"k": "delta", "seq": moment.seq, "base": moment.seq, "m": moment.m})
+            text = text or encode({"k": "delta", "seq": moment.seq, "base": self._base.seq, "m": moment.m})
+            self._base = moment
         else:
             if moment.seq <= self._asked_at:
                 return None  # a tick is on its way, so that a new client sees what is, not what was
             text = desk.snap(self.wants)
-            self._base = moment
+            self._base, self._looked = moment, moment.seq
         self._sent_at = now
         self._unacked.append(moment.seq)
         return text
@@ -217,11 +220,11 @@ class Session:
         now = self.desk.now()
         self._tokens = min(RATE, self._tokens + (now - self._filled) * RATE)
         self._filled = now
-        self._tokens -= 1
-        if self._tokens < 0:
-            raise FrameError(f"more than {RATE} messages a second")
         if len(text) > MAX_MESSAGE:
             raise FrameError(f"a message is longer than {MAX_MESSAGE} bytes")
+        self._tokens -= 1 + len(text) // _WEIGHTY
+        if self._tokens < 0:
+            raise FrameError(f"more than {RATE} messages a second, or too long ones")
         frame = decode(text)
         self._heard = now
         take = _KINDS.get(frame["k"])
@@ -239,7 +242,7 @@ class Session:
         sets = frame.get("sets")
         if not isinstance(sets, dict):
             raise FrameError("sub.sets is an object")
-        self.wants = {name: sets[name] for name in SETS if sets.get(name)}
+        self.wants = {name: _which(sets[name]) for name in SETS if sets.get(name)}
         highest = max(self.desk.plan.rate, _SLOWEST)
         self.rate = min(max(number(frame.get("rate"), 1.0), _SLOWEST), highest)
         after = frame.get("events_after")
@@ -339,6 +342,14 @@ class Session:
             self.leave(4008, "too slow: it asks and does not read the answers", again=True)
         self._answers.append(iter(texts))
         self.wake()
+
+
+def _which(wanted: Any) -> Any:
+    """Give what is wanted of a set: all of it, or what belongs to some upstreams."""
+    ups = wanted.get("up") if isinstance(wanted, dict) else None
+    if not isinstance(ups, list):
+        return True
+    return {"up": sorted({each for each in ups[:_NAMES] if isinstance(each, str)})}
 
 
 _KINDS: Final[dict[str, Callable[[Session, Frame], None]]] = {

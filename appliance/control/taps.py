@@ -41,7 +41,8 @@ class Tap:
         self._rate = rate
         self._sample = sample
         self._most = most
-        self._tokens = rate
+        self._room = max(1.0, rate)
+        self._tokens = self._room
         self._filled = now
         self._records: deque[dict[str, Any]] = deque()
 
@@ -54,7 +55,7 @@ class Tap:
         self.seen += 1
         if self._sample > 1 and (self.seen - 1) % self._sample:
             return
-        self._tokens = min(self._rate, self._tokens + (now - self._filled) * self._rate)
+        self._tokens = min(self._room, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
         if self._tokens < 1 or len(self._records) >= RING:
             self.dropped += 1

@@ -44,6 +44,13 @@ class Place:
             return f"ssh://{self.ssh}/{self.name}"
         return self.path or f"{'https://' if self.tls else ''}{self.host}:{self.port}"
 
+    @property
+    def authority(self) -> str:
+        """Give what stands in the Host of requests."""
+        if self.path or self.ssh:
+            return "localhost"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def local_places(environ: Mapping[str, str], uid: int) -> list[Place]:
     """Give the sockets in the standard directories, those of this user first."""

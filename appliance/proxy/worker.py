@@ -182,12 +182,12 @@ class Worker:
         What needs a restart, such as the proxy's name, stays. ``environ`` holds what ``fd:`` listeners need.
         """
         old, outside = self.current(), self._outside
-        if self.draining or outside is None:
-            raise ReloadError("the proxy is draining")
         plan = replace(plan, name=self.plan.name)
         with ExitStack() as undo:
             if means.log is not None:
                 undo.callback(means.log.close, 0.0)
+            if self.draining or outside is None:
+                raise ReloadError("the proxy is draining")
             try:
                 doors = self._prepare(plan, undo, environ)
                 snapshot = revive(plan, outside, self._timed, self.pressure, old, names)

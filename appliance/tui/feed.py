@@ -59,7 +59,7 @@ class Feed:
         self.hello = hello
         self.state: State = {}
         self.seq = 0
-        self.m = int(hello.get("m", 0))
+        self.m = _whole(hello.get("m"), 0)
         self._socket = socket
         self._ids = itertools.count(1)
         self._me = os.urandom(6).hex()  # the proxy remembers ids for some minutes
@@ -72,6 +72,12 @@ class Feed:
         """Who it is: name, version, pid, boot, started."""
         server = self.hello.get("server")
         return server if isinstance(server, dict) else {}
+
+    @property
+    def last_event(self) -> int | None:
+        """The id of the last event when we came, None if the proxy did not say."""
+        eid = self.hello.get("eid")
+        return eid if isinstance(eid, int) else None
 
     @property
     def role(self) -> str:
@@ -120,6 +126,15 @@ class Feed:
     async def query(self, what: str, **more: Any) -> Frame:
         """Ask something; gives the answer."""
         return (await self._ask({"k": "query", "what": what, **more}))[-1]
+
+    async def trips(self) -> list[Frame]:
+        """Give the reports of the last trips, the oldest first."""
+        rows: list[Frame] = []
+        for answer in await self._ask({"k": "query", "what": "trips"}):
+            now = answer.get("now")
+            found = now.get("trips") if isinstance(now, dict) else None
+            rows += [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+        return rows
 
     async def history(self, **more: Any) -> list[Frame]:
         """Give recorded frames: ``from_`` and ``to`` in milliseconds before now (negative), or ``trip``."""
@@ -201,8 +216,8 @@ class Feed:
             text = str(frame.get("text") or "the proxy has ended the connection")
             self._failure = FeedError(text, denied=frame.get("retry") is not True)
         if kind in ("snap", "delta"):
-            self.seq = int(frame.get("seq", 0))
-            self.m = int(frame.get("m", self.m))
+            self.seq = _whole(frame.get("seq"), 0)
+            self.m = _whole(frame.get("m"), self.m)
         await self._out.send(frame)
         if kind in ("snap", "delta"):
             try:
@@ -285,6 +300,11 @@ def _introduced(socket: WebSocketConnection, hello: Frame) -> Feed:
     if hello.get("k") != "hello" or not isinstance(proto, dict) or proto.get("major") != MAJOR:
         raise FeedError(f"the proxy speaks another protocol than {PROTOCOL}", denied=True)
     return Feed(socket, hello)
+
+
+def _whole(value: object, usual: int) -> int:
+    """Give a number that the other side has sent as a whole one."""
+    return int(value) if isinstance(value, (int, float)) and abs(value) < 1e15 else usual
 
 
 def _closed(closed: ConnectionClosed) -> str:

@@ -32,26 +32,32 @@ class FrameError(ValueError):
 
 
 def encode(frame: Mapping[str, Any]) -> str:
-    """Write a frame, as short as can be; what JSON has no number for is null."""
+    """Write a frame, as short as can be; what JSON has no number for is null, what UTF-8 lacks is ``?``."""
     try:
-        return json.dumps(frame, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(frame, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except ValueError:
-        return json.dumps(_finite(frame), separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(_finite(frame), separators=(",", ":"), ensure_ascii=False)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def decode(text: str | bytes) -> Frame:
     """Read a frame; raises FrameError for anything but an object with a kind."""
     if isinstance(text, bytes):
         raise FrameError("messages are text")
-    if _too_deep(text):
-        raise FrameError("a message is nested too deeply")
-    try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
-        raise FrameError("a message is no JSON") from None
+    frame = read_json(text)
     if not isinstance(frame, dict) or not isinstance(frame.get("k"), str):
         raise FrameError('a message is an object with a kind: {"k": ...}')
     return frame
+
+
+def read_json(text: str) -> Any:
+    """Read JSON that is not nested beyond what any message needs; raises FrameError."""
+    if _too_deep(text):
+        raise FrameError("a message is nested too deeply")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise FrameError("a message is no JSON") from None
 
 
 def state_out(state: Mapping[str, Things]) -> Frame:

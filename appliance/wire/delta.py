@@ -92,6 +92,7 @@ def select(state: Mapping[str, Things], wanted: Mapping[str, Any]) -> State:
             continue
         ups = which.get("up") if isinstance(which, dict) else None
         if isinstance(ups, list):
+            ups = {each for each in ups if isinstance(each, str)}
             things = {key: thing for key, thing in things.items() if thing.get("up", key) in ups}
         chosen[name] = things
     return chosen

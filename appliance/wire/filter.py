@@ -142,7 +142,7 @@ class _Parser:
         given = _unquoted(value) if kind == "quoted" else value
         try:
             return _compare(known[0], known[1], sign, given)
-        except (ValueError, re.error) as error:
+        except (ValueError, OverflowError, re.error) as error:
             raise FilterError(f"{name}{sign}{given}: {error}", place) from None
 
 
@@ -224,15 +224,20 @@ def _network(field: str, sign: str, given: str) -> Predicate:
 def _pattern(field: str, given: str, *, wanted: bool) -> Predicate:
     """Give a search for a pattern, in the first 300 characters; one that cannot take long.
 
-    With a single repetition the time grows with the square of the text at most: half a millisecond.
+    With a single repetition the time grows with the square of the text at most: half a millisecond. Choices
+    in a row would double it each time, so there is one group at most, and no repetition beside a choice.
     """
+    repeats = len(re.findall(r"[*+{]", given))
+    groups = given.count("(")
     if (
         len(given) > 100
-        or len(re.findall(r"[*+{]", given)) > 1
+        or repeats > 1
+        or groups > 1
+        or (repeats and "|" in given)
         or given.count("?") > 3
         or re.search(r"\\[0-9]|\)[*+{?]", given)
     ):
-        raise ValueError("the pattern may be slow: use one repetition at most, and none of a group")
+        raise ValueError("the pattern may be slow: use one group, and either choices or one repetition")
     search = re.compile(given).search
 
     def holds(record: Mapping[str, Any]) -> bool:

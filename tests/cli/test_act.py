@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -42,6 +43,32 @@ async def test_somebody_at_a_terminal_is_asked(
     assert "This would force\\x1b it. Do it?" in told.err
     assert [more["dry_run"] for _, _, more in here.asked] == ([True, False] if done else [True])
     assert all(more["expect"] == {"st": "closed"} for _, _, more in here.asked)
+
+
+async def test_who_thinks_is_not_let_go(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the proxy sends meanwhile is taken."""
+    here = feed()
+    here._told = iter([{"k": "delta", "set": {}, "del": {}}] * 5)
+    heard = threading.Event()
+
+    class Slow(Terminal):
+        def readline(self, *_: object) -> str:  # type: ignore[override]
+            heard.wait(10)
+            return "y\n"
+
+    whole = FakeFeed.__anext__
+
+    async def listen(self: FakeFeed) -> dict[str, Any]:
+        if here.seq == 5:
+            heard.set()
+        return await whole(self)
+
+    monkeypatch.setattr(FakeFeed, "__anext__", listen)
+    monkeypatch.setattr(sys, "stdin", Slow())
+    assert await act(here, WISH) == Exit.OK  # type: ignore[arg-type]
+    assert here.seq == 5
 
 
 async def test_a_script_has_to_say_yes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,22 @@ async def test_what_is_there_is_not_overwritten(tmp_path: Path, capsys: pytest.C
     assert await record(FakeFeed(told(3)), Taking(str(path), 1.0, force=True)) == Exit.OK  # type: ignore[arg-type]
     nowhere = Taking(str(tmp_path / "no" / "x"), 1.0)
     assert await record(FakeFeed(told(3)), nowhere) == Exit.FAILED  # type: ignore[arg-type]
+
+
+async def test_a_full_disk_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a sentence."""
+    wanted = Taking("/dev/full", 100.0, force=True)
+    assert await record(FakeFeed(told(200)), wanted) == Exit.FAILED  # type: ignore[arg-type]
+    assert "No space left" in capsys.readouterr().err
+
+
+async def test_hostile_times_are_no_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording may come from anywhere."""
+    path = tmp_path / "x.meshrec"
+    lines = ('{"k":"hello"}', '{"k":"snap","m":1e999,"proxy":{}}', '{"k":"delta","m":-1e999}')
+    path.write_bytes(gzip.compress("\n".join(lines).encode() + b"\n"))
+    for speed in (0.0, 1.0):
+        assert replay(str(path), "text", speed) == Exit.OK
 
 
 async def test_it_is_told_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,13 @@ async def test_a_profile_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("code", "end"), [("denied", Exit.REFUSED), ("busy", Exit.USAGE), ("unsupported", Exit.USAGE)]
+    ("code", "end"),
+    [
+        ("denied", Exit.REFUSED),
+        ("busy", Exit.CONFLICT),
+        ("failed", Exit.CONFLICT),
+        ("unsupported", Exit.USAGE),
+    ],
 )
 async def test_refusals(code: str, end: Exit, capsys: pytest.CaptureFixture[str]) -> None:
     """Are no fault of the profile."""

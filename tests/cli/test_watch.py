@@ -34,6 +34,22 @@ async def test_events_and_a_summary_now_and_then(capsys: pytest.CaptureFixture[s
     assert sum("requests/s" in line for line in lines) == 3  # at 0, 2 and 4 s
 
 
+async def test_the_past_is_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """Up to the last event that there was, though states come in between; and then it ends."""
+    rows = [{"eid": n, "t": 0, "kind": "x", "text": f"no {n}"} for n in range(1, 7)]
+    told: list[dict[str, Any]] = [{"k": "snap", "m": 0, "proxy": {}}]
+    for begin in (0, 2, 4):
+        told.append({"k": "events", "lost": 0, "items": rows[begin : begin + 2]})
+        told.append({"k": "delta", "m": 1000, "set": {}, "del": {}})
+    feed = FakeFeed([*told, *told])
+    feed.last_event = 6
+    assert await watch(feed, Watching(after=0, follow=False)) == 0  # type: ignore[arg-type]
+    assert capsys.readouterr().out.count("no ") == 6
+    feed = FakeFeed(told)
+    feed.last_event = 0
+    assert await watch(feed, Watching(after=0, follow=False)) == 0  # type: ignore[arg-type]
+
+
 async def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing else is on stdout."""
     with pytest.raises(FeedError):

@@ -222,12 +222,14 @@ async def test_a_dry_run_says_what_would_be_and_does_nothing(autojump_clock: tri
 
 
 async def test_the_same_id_is_done_once(autojump_clock: trio.abc.Clock) -> None:
-    """For five minutes, by the same peer; another's ids are others."""
+    """For five minutes, by the same peer; another's ids are others, and so is another command."""
     async with office(two(), breaking()) as here:
         args = {"breaker": f"app/{A}", "state": "open"}
         first = await here.do("breaker.force", args=args, id="one")
         other = {"breaker": f"app/{B}", "state": "open"}
-        assert await here.do("breaker.force", args=other, id="one") == first
+        assert await here.do("breaker.force", args=args, id="one") == first
+        mixed_up = await here.do("breaker.force", args=other, id="one")
+        assert (mixed_up["code"], mixed_up["text"]) == ("invalid", "this id was that of another command")
         assert await asked(here) == {b"b"}
         assert (await here.do("breaker.force", replace(ROOT, uid=7), args=other, id="one"))["ok"]
         await trio.sleep(301)
@@ -239,6 +241,7 @@ async def test_observers_only_look(autojump_clock: trio.abc.Clock) -> None:
     async with office(two(), breaking()) as here:
         for op in sorted(here.desk.actions._ops):
             assert (await here.do(op, GUEST, args={"breaker": f"app/{A}"}))["code"] == "denied"
+            await trio.sleep(1.1)
         assert len(audits(here)) == len(here.desk.actions._ops)
         assert all(text.startswith("guest (uid 1000): ") for text in audits(here))
 
@@ -280,3 +283,69 @@ async def test_what_is_no_command_is_refused(command: dict[str, Any], autojump_c
     async with office() as here:
         assert (await here.desk.actions.run(ROOT, command)).code == "invalid"
         assert not audits(here)
+
+
+async def test_draining_twice_is_draining_once(autojump_clock: trio.abc.Clock) -> None:
+    """A second operator cuts nobody off; whoever wants that says stop."""
+    async with office(two(), breaking()) as here:
+        assert (await here.do("proxy.drain"))["ok"]
+        again = await here.do("proxy.drain", peer=replace(ROOT, uid=7))
+        assert (again["code"], "drains already" in again["text"]) == ("conflict", True)
+
+
+async def test_a_level_may_stay(autojump_clock: trio.abc.Clock) -> None:
+    """Until somebody sets another one."""
+    async with office(two(), breaking()) as here:
+        before = logging.getLogger("meshctl").level
+        told = await here.do("log.level", args={"level": "debug", "ttl": None})
+        assert told["text"] == "logging debug until it is set anew"
+        await trio.sleep(20)
+        assert logging.getLogger("meshctl").level == logging.DEBUG
+        await here.do("log.level", args={"level": "info", "ttl": 1000})
+        await trio.sleep(2.1)
+        assert logging.getLogger("meshctl").level == before
+
+
+async def test_whatever_ends_a_drain_warms_up(autojump_clock: trio.abc.Clock) -> None:
+    """An endpoint that comes back by itself has its first requests step by step, too; the event names it."""
+    slow = plan(upstreams=(replace(upstream("app", A, B), slow_start=30.0),))
+    async with office(two(), slow) as here:
+        await trio.sleep(60)
+        await here.do("endpoint.drain", args={"endpoint": f"app/{A}", "ttl": 5000})
+        await trio.sleep(6)
+        endpoint = here.proxy.endpoints[0]
+        assert not endpoint.drained
+        assert endpoint.weight < 50
+        texts = [each.text for each in here.desk.worker.bulletin.after(0)[1]]
+        assert f"endpoint app/{A} is no longer drained: its time is over" in texts
+
+
+async def test_the_end_of_a_force_is_told_under_traffic(autojump_clock: trio.abc.Clock) -> None:
+    """Though the first request behind it finds that the time is over."""
+    async with office(two(), breaking()) as here:
+        here.client().subscribe(0.2)
+        await here.do("breaker.force", args={"breaker": f"app/{A}", "state": "open", "ttl": 1500})
+        web = here.proxy.connect()
+        for _ in range(40):
+            await web.get()
+            await trio.sleep(0.1)
+        texts = [each.text for each in here.desk.worker.bulletin.after(0)[1]]
+        assert texts.count(f"breaker app/{A} speaks for itself again: its time is over") == 1
+
+
+async def test_too_many_commands_are_refused(autojump_clock: trio.abc.Clock) -> None:
+    """Of one peer; they leave no trace."""
+    async with office(two(), breaking()) as here:
+        codes = [(await here.do("log.level", id=f"c{n}", args={"level": "info"}))["code"] for n in range(30)]
+        assert codes == ["ok"] * 20 + ["busy"] * 10
+        assert len(audits(here)) == 20
+
+
+async def test_what_was_drained_and_is_gone_is_forgotten(autojump_clock: trio.abc.Clock) -> None:
+    """Profiles come and go."""
+    async with office(two(), breaking()) as here:
+        await here.do("endpoint.drain", args={"endpoint": f"app/{A}"})
+        one = replace(here.proxy.worker.plan.upstreams[0], endpoints=upstream("app", B).endpoints)
+        await here.proxy.reload(replace(here.proxy.worker.plan, upstreams=(one,)))
+        await trio.sleep(2.1)
+        assert not here.desk.actions._drains

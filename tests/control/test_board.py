@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import trio
 
-from appliance.config.plan_policy import Backoff, RetryPlan
+from appliance.config.plan_policy import Backoff, RetryPlan, UpstreamLimits
 from appliance.control.board import NO_ROUTE, flat
 from appliance.metrics.heat import COLUMNS
 from appliance.routing.match import Match
@@ -120,3 +120,34 @@ async def test_bytes_and_retries_are_told(autojump_clock: trio.abc.Clock) -> Non
         route_row = here.desk.moment.state["rt"]["all"]
         assert (route_row["err"], route_row["try_err"]) == (0, 0.25)
         assert route_row["retry_s"] > 0
+
+
+async def test_an_endpoint_that_is_idle_has_no_times(autojump_clock: trio.abc.Clock) -> None:
+    """What was so ten seconds ago is not so for ever."""
+    async with office() as here:
+        here.client().subscribe(4.0)
+        await here.proxy.connect().get()
+        await trio.sleep(1.1)
+        key = f"app/{A}"
+        assert here.desk.moment.state["ep"][key]["p50"] is not None
+        await trio.sleep(15)
+        assert here.desk.moment.state["ep"][key]["p50"] is None
+        web = replace(here.proxy.worker.plan.upstreams[0], limits=UpstreamLimits(max_connections=7))
+        await here.proxy.reload(replace(here.proxy.worker.plan, upstreams=(web,)))
+        await trio.sleep(2)
+        assert here.desk.moment.state["ep"][key]["max"] == 7
+
+
+async def test_what_an_endpoint_did_before_it_went_is_counted(autojump_clock: trio.abc.Clock) -> None:
+    """By its upstream, also what ends after it has gone."""
+    origins = {A: Origin(sized(b"1")), B: Origin(sized(b"2"))}
+    both = plan(upstreams=(upstream("app", A),))
+    async with office(origins, both) as here:
+        web = here.proxy.connect()
+        for _ in range(5):
+            await web.get()
+        await here.proxy.reload(replace(both, upstreams=(upstream("app", B),)))
+        await trio.sleep(2.1)
+        state = here.desk.moment.state
+        assert state["up"]["app"]["tot"] == state["rt"]["all"]["tot"] == 5
+        assert set(here.desk.board._cells) == {f"app/{B}"}

@@ -11,7 +11,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from appliance.config.plan_policy import BreakerPlan
-from appliance.control.counter import serve
+from appliance.control.counter import _BURST, _PACE, _Replayed, serve
 from appliance.control.roles import Denied, Peer
 from tests.kit.desk import GUEST, ROOT, Office, office
 from tests.kit.plans import plan, route
@@ -150,3 +150,38 @@ async def test_as_many_dashboards_as_may_be(autojump_clock: trio.abc.Clock) -> N
         answer = await exchange(here, f"GET /v1/stream HTTP/1.1\r\n{head}\r\n".encode())
         assert b"503" in answer.split(b"\r\n")[0]
         assert b"max_clients" in answer
+
+
+@pytest.mark.parametrize("target", ["//[", "http://[", "*", "/metrics#x", "/%00", "?"])
+async def test_odd_targets_are_not_found(target: str, autojump_clock: trio.abc.Clock) -> None:
+    """They are answered."""
+    async with office(plan=BREAKS) as here:
+        answer = await exchange(here, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert answer.split(b" ")[1] in (b"400", b"404")
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 495 + b"NaN" + b"]" * 495, b'{"args":' * 30 + b"1" + b"}" * 30, b"\xff", b"[1]", b"{"]
+)
+async def test_odd_bodies_of_actions_are_refused(body: bytes, autojump_clock: trio.abc.Clock) -> None:
+    """Before anybody keeps something of them."""
+    async with office(plan=BREAKS) as here:
+        raw = b'{"args":{"reason":' + body + b"}}" if body[:1] == b"[" else body
+        head = f"POST /v1/actions/breaker.reset HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+Content-Length: {len(raw)}\r\n\r\n"
+        answer = await exchange(here, head.encode() + raw, GUEST)
+        assert answer.split(b" ")[1] in (b"400", b"403")
+        await trio.sleep(2)
+        assert (await ask(here, "GET /v1/events"))[0] == 200
+
+
+async def test_a_websocket_is_read_at_a_bounded_pace(autojump_clock: trio.abc.Clock) -> None:
+    """Whatever it is made of: a flood of pings waits in the sender's own buffer."""
+    near, far = memory_stream_pair()
+    paced = _Replayed(far, b"")
+    await near.send_all(b"x" * (_BURST + 10 * _PACE))
+    began = trio.current_time()
+    read = 0
+    while read < _BURST + 10 * _PACE:
+        read += len(await paced.receive_some(4096))
+    assert trio.current_time() - began == pytest.approx(10, abs=1)

@@ -80,10 +80,10 @@ async def test_clients_of_one_tick_share_an_encoding(autojump_clock: trio.abc.Cl
         base = here.desk.moment
         await here.proxy.connect().get()
         here.desk.tick()
-        first = here.desk.delta(base, ALL)
+        first = here.desk.delta(base, base.seq, ALL)
         assert first is not None
-        assert here.desk.delta(base, dict(ALL)) is first
-        assert here.desk.delta(here.desk.moment, ALL) is None
+        assert here.desk.delta(base, base.seq, dict(ALL)) is first
+        assert here.desk.delta(here.desk.moment, 0, ALL) is None
 
 
 async def test_what_others_add_to_the_proxy(autojump_clock: trio.abc.Clock) -> None:
@@ -114,3 +114,70 @@ async def test_trips_are_told_with_what_came_after(autojump_clock: trio.abc.Cloc
         assert found is not None
         assert (found["rej_tot"], found["run"], len(found["requests"])) == (4, 5, 5)
         assert here.desk.trip("tr-9") is None
+
+
+async def test_nobody_can_make_ticks_come_faster(autojump_clock: trio.abc.Clock) -> None:
+    """Each subscription wants a state of now; together they have as many as the profile allows."""
+    async with office(plan=replace(plan(), stats=StatsPlan(rate=4.0))) as here:
+        clients = [here.client() for _ in range(8)]
+        before = here.desk.moment.seq
+        for _ in range(50):
+            for client in clients:
+                client.subscribe()
+            await trio.sleep(0.1)
+        assert here.desk.moment.seq - before <= 22
+        assert not any(client.ended for client in clients)
+
+
+async def test_a_slow_client_slows_nobody(autojump_clock: trio.abc.Clock) -> None:
+    """What ends by itself ends within a second, whatever the only client wants."""
+    async with office() as here:
+        here.client().subscribe(0.2)
+        await trio.sleep(0.5)
+        before = here.desk.moment.seq
+        await trio.sleep(20)
+        assert here.desk.moment.seq - before >= 19
+
+
+async def test_other_rules_send_everybody_away(autojump_clock: trio.abc.Clock) -> None:
+    """Whoever may still look comes back, as what it is now; and may no longer act before that."""
+    async with office() as here:
+        client = here.client()
+        client.subscribe()
+        await trio.sleep(1)
+        stats = replace(here.desk.plan, actions="false")
+        await here.proxy.reload(replace(here.proxy.worker.plan, stats=stats))
+        done = await here.do("log.level", args={"level": "info"})
+        assert done["code"] == "denied"
+        await trio.sleep(2)
+        assert client.ended
+        assert client.of("bye")[0]["retry"] is True
+
+
+async def test_a_slowed_desk_says_so_once_for_each_step(
+    autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at every tick that is slow."""
+    monkeypatch.setattr(desk_module, "SLOW_TICK", -1.0)
+    async with office() as here:
+        client = here.client()
+        client.subscribe()
+        await trio.sleep(60)
+        assert here.desk.slowed == 8
+        assert len(client.of("notice")) <= 3
+
+
+async def test_events_come_in_frames_that_clients_can_take(autojump_clock: trio.abc.Clock) -> None:
+    """Not all at once where they are long; none is left out."""
+    async with office() as here:
+        for number in range(300):
+            here.desk.worker.bulletin.add("x", "info", "y", f"{number} " + "x" * 20_000)
+        client = here.client()
+        client.subscribe()
+        await trio.sleep(10)
+        frames = client.of("events")
+        assert [row["text"].split()[0] for frame in frames for row in frame["items"]] == [
+            str(number) for number in range(300)
+        ]
+        assert len(frames) > 5
+        assert max(len(str(frame)) for frame in frames) < 1 << 20

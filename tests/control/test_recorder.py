@@ -77,3 +77,15 @@ def test_answers_are_cut_into_pieces(sizes: list[int]) -> None:
     assert [row for piece in pieces for row in piece] == frames
     assert pieces
     assert all(len(piece) == 1 or sum(map(len, piece)) <= 256 << 10 for piece in pieces if piece)
+
+
+@given(st.integers(1, 2000), st.lists(st.integers(0, 300), max_size=8))
+def test_what_is_kept_aside_is_bounded_too(most: int, trips: list[int]) -> None:
+    """All of it together is no larger than the rest may be."""
+    recorder = Recorder(lambda: RecorderPlan(max_size=most))
+    for second in range(300):
+        recorder.add(second, "x" * 10, whole=recorder.wants_whole(second))
+        if second in trips:
+            recorder.freeze(f"tr-{second}", second)
+        kept = sum(len(text) for trip in set(trips) for text in recorder.around(f"tr-{trip}") or ())
+        assert kept <= most

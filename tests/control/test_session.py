@@ -278,6 +278,7 @@ async def test_commands_are_done_and_told(autojump_clock: trio.abc.Clock) -> Non
                 other.say(k="hello", client={"name": "x"}, read_only=True)
             refused = await other.ask(k="cmd", op="breaker.clear", args=args)
             assert (refused["ok"], refused["code"]) == (False, "denied")
+            await trio.sleep(1.1)
         found = here.desk.worker.bulletin.after(0)[1]
         assert [each.severity for each in found if each.kind == "audit"] == ["info", "warning", "warning"]
 
@@ -348,3 +349,53 @@ async def test_the_first_state_is_of_now(autojump_clock: trio.abc.Clock) -> None
         client.subscribe()
         await trio.sleep(0.1)
         assert client.state["proxy"][""]["tot"] == 1
+
+
+async def test_a_delta_is_from_what_was_sent_last(autojump_clock: trio.abc.Clock) -> None:
+    """Its base is the frame before it, whether or not that one said anything."""
+    async with office() as here:
+        client = here.client()
+        client.subscribe()
+        web = here.proxy.connect()
+        for pause in (0.3, 2.0, 0.7, 12.0, 0.3):
+            await web.get()
+            await trio.sleep(pause)
+        rows = [frame for frame in client.frames if frame["k"] in ("snap", "delta")]
+        assert len(rows) > 10
+        assert [row["base"] for row in rows[1:]] == [row["seq"] for row in rows[:-1]]
+
+
+async def test_a_tap_needs_no_subscription(autojump_clock: trio.abc.Clock) -> None:
+    """Records come to whoever asked for nothing else, and so does its end."""
+    async with office() as here:
+        client = here.client()
+        await client.ask(k="cmd", op="tap.start", args={"id": "t", "count": 1})
+        await here.proxy.connect().get()
+        await trio.sleep(2)
+        assert [frame["over"] for frame in client.of("tap")][-1] is True
+        assert sum(len(frame["items"]) for frame in client.of("tap")) == 1
+
+
+async def test_long_messages_count_for_more(autojump_clock: trio.abc.Clock) -> None:
+    """Reading one of 60 KB takes as long as reading many."""
+    async with office() as here:
+        client = here.client()
+        client.say(k="ping", id="x" * 60_000)
+        await trio.sleep(2)
+        assert not client.ended
+        client.say(k="ping", id="x" * 60_000)
+        client.say(k="ping", id="x" * 60_000)
+        await trio.sleep(1)
+        assert client.ended
+
+
+async def test_names_of_upstreams_are_bounded(autojump_clock: trio.abc.Clock) -> None:
+    """Thousands of them would be looked through at every tick."""
+    async with office() as here:
+        client = here.client()
+        names = [str(number) for number in range(5000)]
+        client.say(k="sub", rate=4, sets={"ep": {"up": ["app", 7, None, *names]}, "up": {"up": "app"}})
+        await trio.sleep(2)
+        assert len(client.session.wants["ep"]["up"]) < 200
+        assert set(client.state["ep"]) == {"app/10.0.0.1:80"}
+        assert set(client.state["up"]) == {"app"}

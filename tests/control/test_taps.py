@@ -112,3 +112,12 @@ async def test_one_record_serves_all_taps(autojump_clock: trio.abc.Clock) -> Non
     assert a is b
     assert other.seen == 0
     assert [name for name, _ in a["headers"]] == ["user-agent", "x-request-id"]
+
+
+async def test_a_slow_tap_shows_something(autojump_clock: trio.abc.Clock) -> None:
+    """Less than one a second is one now and then."""
+    (one,) = await exchanges(200)
+    tap = Tap("", 0.5, 1000.0, 1, inf, 0.0)
+    for second in range(60):
+        tap.hear(one, float(second), dict)
+    assert tap.shown == 30

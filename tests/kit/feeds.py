@@ -17,6 +17,7 @@ class FakeFeed:
         self.server = {"name": "edge\x1b", "version": "1"}
         self.hello = {"k": "hello", "server": self.server}
         self.role = "operator"
+        self.last_event: int | None = None
         self.state: State = {}
         self.seq = self.m = 0
         self.asked: list[tuple[Any, ...]] = []
@@ -65,6 +66,11 @@ class FakeFeed:
         self.asked.append((what, more))
         found: dict[str, Any] = self._answers.get(what, OK)
         return found
+
+    async def trips(self) -> list[dict[str, Any]]:
+        """Give the reports of trips."""
+        self.asked.append(("trips", {}))
+        return list(self._answers.get("trips", ()))
 
     async def history(self, **more: Any) -> list[dict[str, Any]]:
         """Give what is recorded."""

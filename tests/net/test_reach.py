@@ -28,6 +28,13 @@ def test_local_sockets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert local_places({}, 8)[0].path == f"{tmp_path}/0/a.sock"
 
 
+def test_the_host_of_requests() -> None:
+    """An IPv6 address stands in brackets (RFC 3986 section 3.2.2)."""
+    assert Place("x", host="::1", port=9901).authority == "[::1]:9901"
+    assert Place("x", host="127.0.0.1", port=9901).authority == "127.0.0.1:9901"
+    assert Place("x", path="/x.sock").authority == Place("x", ssh="box").authority == "localhost"
+
+
 async def test_what_cannot_be_reached_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No such socket, nobody listens, not for us, no such program."""
     with pytest.raises(ReachError, match="is the proxy running"):

@@ -88,3 +88,9 @@ def test_differences_come_back() -> None:
     delta = diff({"up": {"a": {"n": 1}, "b": {"n": 1}}}, {"up": {"a": {"n": 2}}, "proxy": {"": {"rps": 1}}})
     assert delta_in(json.loads(json.dumps(delta_out(delta)))) == delta
     assert delta_in({"set": 1, "del": []}) == Delta()
+
+
+def test_what_utf8_lacks_is_replaced() -> None:
+    """Half a character of somebody's makes no frame that cannot be sent."""
+    text = encode({"k": "x", "a": "\ud800", "b": ["\udfff", "é"]})
+    assert json.loads(text.encode()) == {"k": "x", "a": "?", "b": ["?", "é"]}

@@ -117,11 +117,14 @@ def test_it_does_not(text: str) -> None:
         ("path~(a+)+", 5, "missing|slow|needs"),
         ('path~"(a+)+$"', 5, "slow"),
         ('path~"a*a*b"', 5, "slow"),
+        ('path~"(|a)(|a)(|a)(|a)b"', 5, "slow"),
+        ('path~"(a|b)c*"', 5, "slow"),
+        ('path~"a{99999999999999}"', 5, "large"),
         ("(" * 30 + "a" + ")" * 30, 20, "too many brackets"),
         ("not " * 30 + "a", 80, "too many brackets"),
         ("x" * 501, 500, "at most"),
     ],
-    ids=range(21),
+    ids=range(24),
 )
 def test_what_cannot_be_read_is_told_with_its_place(text: str, column: int, said: str) -> None:
     """The column counts from 0."""
@@ -144,7 +147,7 @@ def test_nothing_else_is_raised(text: str) -> None:
 
 def test_no_pattern_takes_long() -> None:
     """The slowest that are accepted, on the longest text that is looked at."""
-    for pattern in ("a*b", "[ab]+c", "a?a?a?.*x", "a{1,90}b"):
+    for pattern in ("a*b", "[ab]+c", "a?a?a?.*x", "a{1,90}b", f"({'a|' * 40}a)b", "(a+b)"):
         matches = compile_filter(f'path~"{pattern}"')
         began = time.process_time()
         matches({"path": "a" * 100_000})

@@ -47,7 +47,7 @@ async def act(feed: Feed, wish: Wish) -> int:
         if plan.get("ok") is not True:
             return tell(plan, wish.format)
         if not await _agreed(feed, str(plan.get("text"))):
-            return Exit.USAGE if not sys.stdin.isatty() else Exit.OK
+            return Exit.CONFLICT if sys.stdin.isatty() else Exit.USAGE
     result = await feed.command(wish.op, wish.args, expect=wish.expect, dry_run=wish.dry_run)
     return tell(result, wish.format)
 

@@ -16,7 +16,8 @@ from appliance.wire.delta import Fields, Things
 from .act import Wish, act
 from .exits import Exit
 from .remote import failed
-from .say import aligned, cells, trip_lines
+from .say import aligned, cells, state_words, trip_lines
+from .say_one import breaker_lines, endpoint_lines
 
 KINDS: Mapping[str, str] = {"br": "breaker", "ep": "endpoint"}
 
@@ -48,18 +49,13 @@ async def show(feed: Feed, kind: str, format: str, name: str = "") -> int:
     if format == "json":
         print(json.dumps({"schema": f"meshctl.{KINDS[kind]}s/1", KINDS[kind] + "s": things}))
     elif name:
-        for field, value in next(iter(things.values())).items():
-            print(f"{field:>10}  {_plain(value)}")
+        lines = breaker_lines if kind == "br" else endpoint_lines
+        for key, thing in things.items():
+            print("\n".join(lines(key, thing, feed.m)))
     else:
         rows = [{**thing, "name": key} for key, thing in sorted(things.items())]
         print("\n".join(aligned(kind, cells(kind, rows, feed.m))))
     return Exit.OK
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{printable(key)} {printable(each)}" for key, each in value.items())
-    return "-" if value is None else printable(value)
 
 
 async def report(feed: Feed, name: str, format: str, *, utc: bool = False) -> int:
@@ -101,12 +97,14 @@ async def wait_for(feed: Feed, kind: str, name: str, word: str, limit: float) ->
     """Stay until a thing is in a state; gives CONDITION when it is not so in time, CONFLICT of a drain."""
     field = "st" if kind == "br" else "state"
     await feed.subscribe({kind: True}, 4.0)
+    word = word.replace("-", "_")
     with trio.move_on_after(limit):
         async for _ in feed.frames():
             thing = feed.state.get(kind, {}).get(name)
             if thing is None:
                 return failed(f"{name} is gone", Exit.CONFLICT)
             if thing.get(field) == word:
+                print(f"{printable(name)} is {state_words(word)}")
                 return Exit.OK
     now: Fields = feed.state.get(kind, {}).get(name, {})
     left = f", {now.get('act')} requests left" if kind == "ep" else ""
@@ -125,10 +123,16 @@ def _find(things: Things, name: str) -> str | None:
     """Give the full name: itself, or the only one that ends or begins with what was written."""
     if name in things:
         return name
-    fits = [key for key in things if key.endswith(f"/{name}") or key.startswith(f"{name}/")]
+    fits = _fits(things, name)
     return fits[0] if len(fits) == 1 else None
 
 
+def _fits(things: Things, name: str) -> list[str]:
+    return [key for key in things if key.endswith((f"/{name}", f":{name}")) or key.startswith(f"{name}/")]
+
+
 def _missing(kind: str, name: str, things: Things) -> int:
-    names = ", ".join(list(things)[:8]) or "none"
-    return failed(f"there is no {KINDS[kind]} {name}, or several fit; there are {names}", Exit.CONFLICT)
+    fits = _fits(things, name)
+    names = ", ".join((fits or list(things))[:8]) or "none"
+    what = f"several {KINDS[kind]}s fit {name}" if fits else f"there is no {KINDS[kind]} {name}; there are"
+    return failed(f"{what}{': ' if fits else ' '}{names}", Exit.CONFLICT)

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,7 +76,11 @@ class Tally:
 
 def demo(seconds: float) -> int:
     """Run the demo for ``seconds`` (0: until ctrl-c or SIGTERM); returns the exit code."""
-    return trio.run(_demo, seconds)
+    try:
+        return trio.run(_demo, seconds)
+    except* BrokenPipeError:  # nobody reads any more
+        sys.stderr.close()
+    return Exit.OK
 
 
 async def _demo(seconds: float) -> int:
@@ -87,8 +92,9 @@ async def _demo(seconds: float) -> int:
         ports = {origin.name.upper(): str(origin.port) for origin in origins}
         profile = profile_path("demo.yaml")
         proxy = await trio.lowlevel.open_process(
-            [*_myself(), "run", str(profile)],
-            env={**os.environ, **ports, "PORT": "0"},
+            [*_myself(), "run", profile.name],  # so named in everything that is told of it
+            cwd=profile.parent,
+            env={**os.environ, **_importable(), **ports, "PORT": "0"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,  # a ctrl-c is for the demo, which then ends the proxy in order
@@ -97,6 +103,7 @@ async def _demo(seconds: float) -> int:
         try:
             port = await _wait_listening(proxy)
             if port is None:
+                nursery.cancel_scope.cancel()
                 return Exit.CANNOT_START
             _introduce(port, origins, profile)
             nursery.start_soon(_read_log, proxy, tally)
@@ -124,10 +131,16 @@ async def _end_on_signal(story: trio.CancelScope) -> None:
 
 def _myself() -> list[str]:
     """Give the command that runs this program again: the zipapp, or the package."""
-    archive = sys.argv[0]
-    if archive.endswith(".pyz") and Path(archive).is_file():
-        return [sys.executable, archive]
+    archive = Path(sys.argv[0])
+    if archive.is_file() and zipfile.is_zipfile(archive):
+        return [sys.executable, str(archive.absolute())]
     return [sys.executable, "-m", "appliance"]
+
+
+def _importable() -> dict[str, str]:
+    """Give what lets the package be found from another directory, if this is a checkout."""
+    root = str(Path(__file__).parents[2])
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
 
 
 async def _wait_listening(proxy: trio.Process) -> int | None:

@@ -24,20 +24,20 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 Reason = Annotated[str, typer.Option(help="Why; it stands in the events.")]
 
 
-def seconds(text: str) -> float:
-    """Read a duration such as 10s; raises typer.BadParameter."""
+def seconds(text: str, option: str) -> float:
+    """Read a duration such as 10s; raises typer.BadParameter, which names the option."""
     try:
         return duration(text)
     except UnitError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(f"{option}: {error}") from None
 
 
-def per_second(text: str) -> float:
-    """Read a rate such as 100/s; raises typer.BadParameter."""
+def per_second(text: str, option: str) -> float:
+    """Read a rate such as 100/s; raises typer.BadParameter, which names the option."""
     try:
         return rate_of(text)
     except UnitError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(f"{option}: {error}") from None
 
 
 def _after(text: str) -> int:
@@ -58,7 +58,7 @@ def watch(
     from .watch import Watching
     from .watch import watch as command
 
-    wanted = Watching(_kinds(events), seconds(every), format, utc=utc)
+    wanted = Watching(_event_kinds(events, "--events"), seconds(every, "--every"), format, utc=utc)
     raise typer.Exit(talk(target, "watch", lambda feed: command(feed, wanted), read_only=True))
 
 
@@ -75,8 +75,19 @@ def events(
     from .watch import Watching
     from .watch import watch as command
 
-    wanted = Watching(_kinds(kind), 0.0, format, _after(after), follow, utc)
+    wanted = Watching(_event_kinds(kind, "--kind"), 0.0, format, _after(after), follow, utc)
     raise typer.Exit(talk(target, "events", lambda feed: command(feed, wanted), read_only=True))
+
+
+def _event_kinds(text: str, option: str) -> frozenset[str]:
+    from appliance.wire.records import EVENT_KINDS
+
+    kinds = _kinds(text)
+    unknown = sorted(kinds.difference(EVENT_KINDS))
+    if unknown:
+        there = ", ".join(EVENT_KINDS)
+        raise typer.BadParameter(f"{option}: there is no kind {unknown[0]}; there are {there}")
+    return kinds
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -118,7 +129,7 @@ def stats(  # noqa: PLR0917 (one parameter for each option)
         things_filter(where)
     except FilterError as error:
         raise typer.BadParameter(f"--where: {error} (column {error.column + 1})") from None
-    pause = seconds(every)
+    pause = seconds(every, "--every")
     times = count if count is not None else (0 if pause else 1)
     names = tuple(name for name in SETS if name in names and name != "proxy")
     wanted = Showing(names, where, format, pause or 1.0, times)
@@ -145,8 +156,8 @@ def tap(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     of = sample.removeprefix("1/")
     if of == sample or not (of.isascii() and of.isdigit()) or not 0 < int(of) < 1_000_000:
         raise typer.BadParameter("--sample: write 1/N, such as 1/100")
-    rate = per_second(max) if max else 0.0
-    lasts = seconds(for_) if for_ else 0.0
+    rate = per_second(max, "--max") if max else 0.0
+    lasts = seconds(for_, "--for") if for_ else 0.0
     wanted = Tapping(match, int(of), rate, lasts, count, format, utc)
     raise typer.Exit(talk(target, "tap", lambda feed: command(feed, wanted), read_only=True))
 
@@ -199,7 +210,9 @@ def record(
 
     if not out:
         raise typer.BadParameter("say where to: -o incident.meshrec")
-    wanted = Taking(out, seconds(for_) if for_ else inf, seconds(past), mask_clients, force)
+    wanted = Taking(
+        out, seconds(for_, "--for") if for_ else inf, seconds(past, "--past"), mask_clients, force
+    )
     raise typer.Exit(talk(target, "record", lambda feed: command(feed, wanted), read_only=True))
 
 

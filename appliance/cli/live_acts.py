@@ -19,8 +19,9 @@ endpoints = typer.Typer(
 )
 Breaker = Annotated[str, typer.Argument(metavar="NAME", help="UPSTREAM/ADDRESS, or the end of it.")]
 Endpoint = Annotated[str, typer.Argument(metavar="NAME/ADDR", help="UPSTREAM/ADDRESS, or the address.")]
-For = Annotated[str, typer.Option("--for", help="For so long, such as 10m.")]
-_STATES = ("half_open", "closed", "open")
+For = Annotated[str, typer.Option("--for", help="For so long, such as 10m; or: ever.")]
+_STATES = ("half-open", "half_open", "closed", "open")
+_WEEK = 7 * 86_400
 
 
 @breakers.command("list")
@@ -64,7 +65,7 @@ def open_breaker(  # noqa: PLR0917 (one parameter for each option)
     format: Json = "text",
 ) -> None:
     """Force it open: nothing is sent. Ends by itself."""
-    args = {"state": "open", "ttl": seconds(for_) * 1000, "reason": reason}
+    args = {"state": "open", "ttl": _ttl(for_), "reason": reason}
     _act(target, "br", name, "breaker.force", args, yes=yes, dry_run=dry_run, format=format)
 
 
@@ -79,7 +80,7 @@ def close_breaker(  # noqa: PLR0917 (one parameter for each option)
     format: Json = "text",
 ) -> None:
     """Force it closed: it protects nobody. Ends by itself."""
-    args = {"state": "closed", "ttl": seconds(for_) * 1000, "reason": reason}
+    args = {"state": "closed", "ttl": _ttl(for_), "reason": reason}
     _act(target, "br", name, "breaker.force", args, yes=yes, dry_run=dry_run, format=format)
 
 
@@ -112,7 +113,7 @@ def clear_breaker(
 @breakers.command("wait")
 def wait_breaker(
     name: Breaker,
-    state: Annotated[str, typer.Argument(help="half_open, closed or open.", callback=one_of(*_STATES))],
+    state: Annotated[str, typer.Argument(help="half-open, closed or open.", callback=one_of(*_STATES))],
     within: Annotated[str, typer.Option(help="Give up after so long, with code 8.")] = "1m",
     target: Where = None,
 ) -> None:
@@ -147,8 +148,8 @@ def drain(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     """Let it have no new requests; those under way end."""
     args: dict[str, Any] = {"reason": reason, "last": last}
     if for_:
-        args["ttl"] = seconds(for_) * 1000
-    limit = seconds(wait) if wait else 0.0
+        args["ttl"] = _ttl(for_)
+    limit = seconds(wait, "--wait") if wait else 0.0
     _act(target, "ep", name, "endpoint.drain", args, yes=yes, dry_run=dry_run, format=format, wait=limit)
 
 
@@ -161,9 +162,10 @@ def undrain(
 
 
 @endpoints.command("weight")
-def weight(  # noqa: PLR0917 (one parameter for each option)
+def weight(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     name: Endpoint,
     weight: Annotated[int, typer.Argument(help="The new weight; 0 for none.", min=0, max=1_000_000)],
+    last: Annotated[bool, typer.Option("--last", help="0 even for the last usable one.")] = False,
     reason: Reason = "",
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -171,7 +173,7 @@ def weight(  # noqa: PLR0917 (one parameter for each option)
     format: Json = "text",
 ) -> None:
     """Give it another weight, until the next reload."""
-    args = {"weight": weight, "reason": reason}
+    args = {"weight": weight, "reason": reason, "last": last}
     _act(target, "ep", name, "endpoint.weight", args, yes=yes, dry_run=dry_run, format=format)
 
 
@@ -179,6 +181,16 @@ def weight(  # noqa: PLR0917 (one parameter for each option)
 def check(name: Endpoint, target: Where = None, format: Json = "text") -> None:
     """Ask now whether it is well, by its health check."""
     _act(target, "ep", name, "endpoint.check", {}, yes=True, dry_run=False, format=format)
+
+
+def _ttl(text: str) -> float | None:
+    """Give milliseconds, None for `ever`."""
+    if text == "ever":
+        return None
+    lasts = seconds(text, "--for")
+    if not 0 < lasts <= _WEEK:
+        raise typer.BadParameter("--for: more than 0s and at most a week (168h), or `ever`")
+    return lasts * 1000
 
 
 def _show(target: str | None, kind: str, format: str, name: str = "") -> None:
@@ -211,7 +223,7 @@ def _wait(target: str | None, kind: str, name: str, state: str, within: str) -> 
     from .breaker import KINDS, wait_named
     from .remote import talk
 
-    limit = seconds(within)
+    limit = seconds(within, "--within")
     do = lambda feed: wait_named(feed, kind, name, state, limit)  # noqa: E731
     raise typer.Exit(talk(target, KINDS[kind], do, read_only=True))
 

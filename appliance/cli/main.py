@@ -163,6 +163,8 @@ def diff(
 ) -> None:
     """Tell what differs in meaning between two profiles."""
     if running:
+        if before or after:
+            raise typer.BadParameter("--running takes no profile: a proxy compares its own file (-t: which)")
         from .reload import reload
         from .remote import talk
 
@@ -275,8 +277,12 @@ def _mend_streams() -> None:
 def main() -> None:
     """Run the command line; the entry point of the zipapp."""
     _mend_streams()
+    if "_MESHCTL_COMPLETE" in os.environ:
+        from .completion import prepare
+
+        prepare()
     try:
-        app()
+        app(prog_name="meshctl")
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(Exit.OK) from None

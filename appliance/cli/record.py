@@ -20,7 +20,7 @@ from appliance.wire.recording import RecordingError, Writer, read
 
 from .exits import Exit
 from .remote import failed
-from .say import event_line, summary
+from .say import clock, event_line, summary
 
 _WHOLE = 30_000  # milliseconds between two whole states
 _SUMMARY = 10_000
@@ -114,10 +114,12 @@ def replay(path: str, format: str, speed: float, *, utc: bool = False) -> int:
             else:
                 for frame in frames:
                     print(json.dumps(frame), flush=True)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        return failed(f"{path}: {error.strerror}", Exit.USAGE)
+        return failed(f"{path}: {error.strerror}", Exit.FAILED)
     except RecordingError as error:
-        return failed(f"{path}: {error}", Exit.USAGE)
+        return failed(f"{path}: {error}", Exit.FAILED)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return Exit.OK
@@ -153,4 +155,4 @@ def _tell(frames: Iterator[Frame], *, utc: bool) -> None:
         m = frame.get("m")
         if kind in ("snap", "delta") and isinstance(m, (int, float)) and inf > m >= due:
             due = int(m) + _SUMMARY
-            print(summary(name, state), flush=True)
+            print(summary(name, state, clock(frame.get("t"), utc=utc)), flush=True)

@@ -16,20 +16,27 @@ from .remote import failed
 
 
 async def reload(feed: Feed, format: str, *, dry_run: bool, yes: bool) -> int:
-    """Show what would change, ask where somebody can be asked, load; gives the exit code."""
-    if not dry_run and not yes and format == "text" and sys.stdin.isatty():
+    """Show what would change, ask, load what was shown; gives the exit code.
+
+    Only who sits at a terminal can be asked; scripts say ``yes``.
+    """
+    expect: dict[str, Any] = {}
+    if not dry_run and not yes:
+        if not sys.stdin.isatty() or format != "text":
+            return failed("say --yes to load it, or --dry-run to see only what would change", Exit.USAGE)
         result = await feed.command("profile.diff", {})
         code = _tell(result, format)
         if code != Exit.OK or not _now(result).get("changes"):
             return code
         if not await agreed(feed, "Load it?"):
-            return Exit.OK
-    result = await feed.command("profile.diff" if dry_run else "profile.reload", {})
-    return _tell(result, format)
+            return Exit.CONFLICT
+        expect = {"digest": _now(result).get("digest")}
+    result = await feed.command("profile.diff" if dry_run else "profile.reload", {}, expect=expect)
+    return _tell(result, format, shown=bool(expect))
 
 
-def _tell(result: Mapping[str, Any], format: str) -> int:
-    """Print what came of it: problems to stderr, what changes to stdout."""
+def _tell(result: Mapping[str, Any], format: str, *, shown: bool = False) -> int:
+    """Print what came of it: problems to stderr, what changes to stdout unless it was shown before."""
     now = _now(result)
     ok = result.get("ok") is True
     code = CODES.get(str(result.get("code")), Exit.FAILED)
@@ -42,7 +49,10 @@ def _tell(result: Mapping[str, Any], format: str) -> int:
     if now.get("problems"):
         print(_lines(now["problems"]), file=sys.stderr)
     if ok:
-        print(_lines(now.get("diff") or result.get("text")))
+        if now.get("diff") and not shown:
+            print(_lines(now["diff"]))
+        if not now.get("diff") or str(result.get("text")).startswith("reloaded"):
+            print(printable(result.get("text")))
         return code
     return failed(str(result.get("text")), code)
 

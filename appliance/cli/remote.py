@@ -29,7 +29,7 @@ def talk(target: str | None, name: str, do: Talk, *, read_only: bool = False) ->
         place = resolve(target, os.environ)
         return trio.run(_talk, place, token(os.environ), name, do, read_only)
     except TargetError as error:
-        return failed(str(error), Exit.USAGE)
+        return failed(str(error), Exit.UNREACHABLE if error.absent else Exit.USAGE)
     except ReachError as error:
         return failed(str(error), Exit.REFUSED if error.denied else Exit.UNREACHABLE)
     except FeedError as error:

@@ -201,13 +201,10 @@ async def _obey(
 
 
 async def _reload(reloader: Reloader) -> None:
-    """Load the profile again, and say what came of it."""
+    """Load the profile again, and tell the service manager."""
     notify_reloading()
-    outcome = await reloader.reload()
+    await reloader.reload()
     notify("READY=1")
-    if outcome.problems:
-        print(outcome.problems, end="", file=sys.stderr, flush=True)
-    _log.log(logging.INFO if outcome.ok else logging.ERROR, "%s", outcome.text)
 
 
 def _means(before: Plan, after: Plan) -> Means:

@@ -35,17 +35,39 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("NOTE", "reason"),
     ),
     "br": (
-        ("BREAKER", "name"), ("STATE", "st"), ("PROGRESS", "progress"), ("LAST", "last"), ("SENT", "sent"),
-        ("REJ", "rej"), ("REJECTED", "rej_tot"), ("TRIPS 1H", "trips_1h"),
+        ("BREAKER", "name"), ("STATE", "st"), ("PROGRESS", "progress"), ("LAST", "last"), ("SENT/S", "sent"),
+        ("REJ/S", "rej"), ("REJ TOTAL", "rej_tot"), ("TRIPS 1H", "trips_1h"),
     ),
     "ls": (
         ("LISTENER", "name"), ("BIND", "bind"), ("PROTOCOL", "proto"), ("CONNS", "conns"), ("RPS", "rps"),
         ("TOTAL", "tot"),
     ),
+    "live": (
+        ("REQUEST", "name"), ("AGE", "age"), ("METHOD", "me"), ("PATH", "path"), ("ROUTE", "rt"),
+        ("ENDPOINT", "ep"), ("DOES", "ph"), ("TRY", "try"),
+    ),
 }  # fmt: skip
 _TIMES = ("p50", "p90", "p99", "max")
 _LEFT = frozenset(
-    ("name", "match", "to", "lb", "state", "st", "progress", "last", "bind", "proto", "reason", "by")
+    (
+        "name",
+        "match",
+        "to",
+        "lb",
+        "state",
+        "st",
+        "progress",
+        "last",
+        "bind",
+        "proto",
+        "reason",
+        "by",
+        "me",
+        "path",
+        "rt",
+        "ep",
+        "ph",
+    )
 )
 
 
@@ -69,14 +91,14 @@ def event_line(event: Mapping[str, Any], *, utc: bool = False) -> str:
     return f"{clock(event.get('t'), utc=utc)} {printable(event.get('text'))}"
 
 
-def summary(name: str, state: State) -> str:
-    """Give in one sentence how a proxy is."""
+def summary(name: str, state: State, when: str = "") -> str:
+    """Give in one sentence how a proxy is; ``when`` is the time of day, if that is not plain."""
     proxy = state.get("proxy", {}).get("", {})
     parts = [f"{show('rps', proxy.get('rps'))} requests/s", f"{show('err', proxy.get('err'))} failed"]
     if proxy.get("p50") is not None:
         parts.append(f"p50 {show('p50', proxy.get('p50'))}, p99 {show('p99', proxy.get('p99'))}")
     parts.append(f"{show('act', proxy.get('act'))} under way")
-    text = f"{printable(name)}: {', '.join(parts)}"
+    text = f"{when}{' ' if when else ''}{printable(name)}: {', '.join(parts)}"
     found = Counter(str(row.get("st")) for row in state.get("br", {}).values())
     if found:
         words = [f"{count} {_WORDS.get(word, word)}" for word, count in sorted(found.items())]
@@ -104,7 +126,8 @@ def progress(row: Mapping[str, Any], m: int) -> str:
     """Give how far a breaker is from its next move; ``m`` is now."""
     word, forced, probe = row.get("st"), row.get("forced"), row.get("probe")
     if isinstance(forced, dict):
-        return f"{_left(forced.get('until'), m)} by {printable(forced.get('by'))}"
+        reason = f', "{printable(forced["reason"])}"' if forced.get("reason") else ""
+        return f"{_left(forced.get('until'), m)} by {printable(forced.get('by'))}{reason}"
     if word == "open":
         left = _left(row.get("until"), m)
         return "a probe is due" if left == "0s" else f"half-open in {left}"
@@ -125,12 +148,21 @@ def cells(name: str, rows: Iterable[Mapping[str, Any]], m: int) -> list[list[str
     columns = COLUMNS[name]
     table = [[title for title, _ in columns]]
     for thing in rows:
-        word = str(thing.get("st"))
-        row = (
-            {**thing, "progress": progress(thing, m), "st": _WORDS.get(word, word)} if name == "br" else thing
-        )
+        row = {**thing, **_worked_out(name, thing, m)}
         table.append([show(field, row.get(field)) for _, field in columns])
     return table
+
+
+def _worked_out(name: str, thing: Mapping[str, Any], m: int) -> dict[str, Any]:
+    """Give what a table shows besides what a thing has itself."""
+    if name == "br":
+        return {"progress": progress(thing, m), "st": state_words(thing.get("st"))}
+    if name == "ep" and thing.get("by") is not None:
+        reason = f', "{thing["reason"]}"' if thing.get("reason") else ""
+        return {"reason": f"{_left(thing.get('until'), m)} by {thing['by']}{reason}"}
+    if name == "live" and isinstance(thing.get("began"), (int, float)):
+        return {"age": f"{max(0, m - thing['began']) / 1000:.1f}s"}
+    return {}
 
 
 def aligned(name: str, table: Sequence[Sequence[str]]) -> list[str]:
@@ -151,8 +183,13 @@ def trip_lines(trip: Mapping[str, Any], *, utc: bool = False) -> list[str]:
     """Give the report of a trip: when and why, the requests, the endpoints, the setting."""
     rule, limit = printable(trip.get("rule")), trip.get("limit")
     run, failed, total = (printable(trip.get(key)) for key in ("run", "failed", "total"))
-    counts = f"{run} in a row, {failed} of {total} in the window"
-    lines = [f"{printable(trip.get('breaker'))} opened {clock(trip.get('t'), utc=utc, date=True)}: {counts}"]
+    why = {
+        "probe": "a probe failed",
+        "failure_threshold": f"{run} failures in a row",
+        "error_rate": f"{failed} of {total} requests failed within the window",
+    }.get(rule, rule)
+    name = f"{printable(trip.get('breaker'))} opened {clock(trip.get('t'), utc=utc, date=True)}"
+    lines = [f"{name}: {why} ({printable(trip.get('trip'))})"]
     for each in _rows(trip.get("requests")):
         before = each.get("before")
         ago = f"-{before / 1000:.1f}s" if isinstance(before, (int, float)) else "?"
@@ -164,16 +201,10 @@ def trip_lines(trip: Mapping[str, Any], *, utc: bool = False) -> list[str]:
         looks.append(f"{printable(each.get('ep'))} {word}, {show('act', each.get('act'))} under way")
     if looks:
         lines.append(f"  endpoints then: {'; '.join(looks)}")
-    place = trip.get("src")
-    value = (
-        ""
-        if limit is None
-        else f": {limit:.0%}"
-        if isinstance(limit, float) and limit <= 1
-        else f": {printable(limit)}"
-    )
-    where = printable(place) if place else "default"
-    lines.append(f"  setting: breaker.{rule}{value} ({where})" if rule != "probe" else "  a probe failed")
+    if rule != "probe":
+        value = f"{limit:.0%}" if isinstance(limit, float) and limit <= 1 else printable(limit)
+        where = printable(trip["src"]) if trip.get("src") else "default"
+        lines.append(f"  setting: breaker.{rule}: {value} ({where})")
     return lines
 
 

@@ -65,7 +65,7 @@ def _chosen(state: State, wanted: Showing, matches: Predicate) -> State:
     for name in wanted.sets:
         things = state.get(name, {})
         rows: Things = {}
-        for key, thing in sorted(things.items()):
+        for key, thing in things.items() if name == "rt" else sorted(things.items()):  # the first match wins
             if matches({"state": thing.get("st"), **thing, "name": key, "set": name}):
                 rows[key] = thing
         chosen[name] = rows
@@ -117,7 +117,7 @@ def metrics(target: str | None) -> int:
         asked = f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n{fields}Connection: close\r\n\r\n"
         answer = trio.run(_ask, place, asked.encode())
     except TargetError as error:
-        return failed(str(error), Exit.USAGE)
+        return failed(str(error), Exit.UNREACHABLE if error.absent else Exit.USAGE)
     except ReachError as error:
         return failed(str(error), Exit.REFUSED if error.denied else Exit.UNREACHABLE)
     head, _, body = answer.partition(b"\r\n\r\n")

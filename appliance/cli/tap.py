@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from appliance.model.text import printable
+from appliance.model.text import counted, printable
 from appliance.tui.feed import Feed
 
 from .exits import Exit
@@ -44,7 +44,7 @@ async def tap(feed: Feed, wanted: Tapping) -> int:
         now = result.get("now")
         column = now.get("column") if isinstance(now, dict) else None
         if isinstance(column, int):
-            print(f"{printable(wanted.match)}\n{' ' * min(column, 500)}^", file=sys.stderr)
+            print(f"--match: {printable(wanted.match)}\n{' ' * (9 + min(column, 500))}^", file=sys.stderr)
         return failed(str(result.get("text")), Exit.USAGE)
     async for frame in feed.frames():
         if frame["k"] != "tap":
@@ -55,7 +55,7 @@ async def tap(feed: Feed, wanted: Tapping) -> int:
                 print(_line(row, wanted), flush=True)
         if frame.get("over") is True:
             seen, dropped = frame.get("seen"), frame.get("dropped")
-            text = f"tap ended: {printable(seen)} requests matched"
+            text = f"tap ended: {counted(seen if isinstance(seen, int) else 0, 'request')} matched"
             print(text + (f", {printable(dropped)} were over the rate" if dropped else ""), file=sys.stderr)
             break
     return Exit.OK

@@ -19,7 +19,11 @@ from appliance.net.reach import Place, local_places
 
 
 class TargetError(Exception):
-    """It is not clear which proxy is meant; the text says what there is."""
+    """It is not clear which proxy is meant; the text says what there is. ``absent``: there is none."""
+
+    def __init__(self, text: str, *, absent: bool = False) -> None:
+        super().__init__(text)
+        self.absent = absent
 
 
 def resolve(target: str | None, environ: Mapping[str, str], uid: int | None = None) -> Place:
@@ -31,11 +35,11 @@ def resolve(target: str | None, environ: Mapping[str, str], uid: int | None = No
             return places[0]
         if not places:
             raise TargetError(
-                "no proxy runs here (no socket in the standard directories); name one as TARGET"
+                "no proxy runs here (no socket in the standard directories); name one: TARGET, or -t",
+                absent=True,
             )
-        raise TargetError(
-            f"several proxies run here; name one: {', '.join(printable(row.name) for row in places)}"
-        )
+        names = ", ".join(printable(row.name) for row in places)
+        raise TargetError(f"several proxies run here; name one (as TARGET, or by -t): {names}")
     if target.startswith("ssh://"):
         host, _, name = target.removeprefix("ssh://").partition("/")
         if not host or host.startswith("-"):
@@ -50,7 +54,7 @@ def resolve(target: str | None, environ: Mapping[str, str], uid: int | None = No
     if found is not None and 0 < int(found[3]) < 65536:
         return Place(target, host=found[2].strip("[]"), port=int(found[3]), tls=found[1] == "https://")
     names = ", ".join(printable(row.name) for row in places) or "none"
-    raise TargetError(f"there is no proxy {printable(target)} here; running: {names}")
+    raise TargetError(f"there is no proxy {printable(target)} here; running: {names}", absent=True)
 
 
 def token(environ: Mapping[str, str]) -> str:

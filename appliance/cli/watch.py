@@ -10,7 +10,7 @@ from typing import Any
 from appliance.model.text import printable
 from appliance.tui.feed import Feed
 
-from .say import event_line, summary
+from .say import clock, event_line, summary
 
 _SETS = {"proxy": True, "br": True, "ep": True}
 
@@ -46,7 +46,7 @@ async def watch(feed: Feed, wanted: Watching) -> int:
             _print(frame, wanted)
         elif frame["k"] in ("snap", "delta") and wanted.every and feed.m >= due:
             due = feed.m + int(wanted.every * 1000)
-            _summarise(name, feed, wanted)
+            _summarise(name, feed, wanted, frame)
     return 0
 
 
@@ -83,11 +83,11 @@ def _print(frame: dict[str, object], wanted: Watching) -> None:
         )
 
 
-def _summarise(name: str, feed: Feed, wanted: Watching) -> None:
+def _summarise(name: str, feed: Feed, wanted: Watching, frame: Mapping[str, object]) -> None:
     if wanted.format == "jsonl":
         print(
             json.dumps({"kind": "summary", "m": feed.m, **feed.state.get("proxy", {}).get("", {})}),
             flush=True,
         )
     else:
-        print(summary(name, feed.state), flush=True)
+        print(summary(name, feed.state, clock(frame.get("t"), utc=wanted.utc)), flush=True)

@@ -66,6 +66,10 @@ def _entries(root: Value, name: str) -> list[tuple[str, Value]]:
     return list(found.items()) if found is not None else []
 
 
+TOKEN_LENGTH = 32
+"""Characters that a token has at least."""
+
+
 class _Files:
     """The files of one profile; each is read, and each pair loaded, only once."""
 
@@ -133,9 +137,15 @@ class _Files:
         if value is None or content is None:
             return
         self._rights(value, "token file")
-        if not content.strip():
+        length = len(content.strip())
+        if length < TOKEN_LENGTH:
+            what = f"has {length} characters, and a token at least {TOKEN_LENGTH}"
             self._diagnostics.error(
-                "MC604", f"`{value.shown}` is empty: it holds no token", value.span, path=value.path
+                "MC604",
+                f"`{value.shown}` {what if length else 'is empty: it holds no token'}",
+                value.span,
+                help=f"make one: openssl rand -hex 32 > {value.shown}",
+                path=value.path,
             )
 
     def _read(self, value: Value) -> bytes | None:

@@ -8,7 +8,7 @@ is set for a time ends by itself; ``tick`` sees to it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
@@ -39,6 +39,17 @@ _MOST: Final = 1000  # changes
 _TEXT: Final = 100_000  # characters of a difference
 _LOOKS: Final = frozenset(("profile.validate", "profile.diff", "endpoint.check"))
 """Ops that change nothing, so that asking again is asking anew."""
+_ARGS: Final[Mapping[str, frozenset[str]]] = {
+    "breaker.force": frozenset(("breaker", "state", "ttl", "reason")),
+    "breaker.reset": frozenset(("breaker", "reason")),
+    "breaker.clear": frozenset(("breaker", "reason")),
+    "endpoint.drain": frozenset(("endpoint", "ttl", "reason", "last")),
+    "endpoint.undrain": frozenset(("endpoint", "reason")),
+    "endpoint.weight": frozenset(("endpoint", "weight", "reason", "last")),
+    "endpoint.check": frozenset(("endpoint",)),
+    "request.cancel": frozenset(("rid", "reason")),
+    "log.level": frozenset(("level", "ttl", "reason")),
+}
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 _log = logging.getLogger("meshctl")
 
@@ -105,6 +116,10 @@ class Actions:
             result = Result("denied", "this needs an operator; you may only look")
             self._audit.refuse(op, order, result)
             return result
+        unknown = sorted(args.keys() - _ARGS.get(op, frozenset(("reason",))))
+        if unknown:
+            there = ", ".join(sorted(_ARGS.get(op, ("reason",))))
+            return Result("invalid", f"{op} has no args.{unknown[0][:50]}; it has {there}")
         key = (who, id)
         asked = {"op": op, "args": args}
         looks = order.dry_run or op in _LOOKS
@@ -122,7 +137,7 @@ class Actions:
             self._busy.discard(key)
         if not looks:
             self._audit.remember(key, asked, result)
-        if not order.dry_run:
+        if not order.dry_run and op not in ("profile.validate", "profile.diff"):
             self._audit.tell(op, order, result)
         return result
 
@@ -176,7 +191,7 @@ class Actions:
 
     # breakers
 
-    def _breaker(self, order: Order) -> Fuse:
+    def _breaker(self, order: Order) -> tuple[Fuse, Cluster]:
         name = order.word("breaker")
         self._board.refresh()
         known = self._board.fuses.get(name)
@@ -184,16 +199,19 @@ class Actions:
             names = ", ".join(list(self._board.fuses)[:5]) or "none"
             raise Refused("not_found", f"there is no breaker {name[:100]}; there are {names}")
         expected(order, self._board.breaker(name) or {}, ("st", "since"), name)
-        return known[0]
+        return known
 
     async def _force(self, order: Order) -> Result:
-        fuse = self._breaker(order)
+        fuse, cluster = self._breaker(order)
         state = order.word("state")
         if state not in ("open", "closed"):
             raise Refused("invalid", "args.state is open or closed")
         ttl = order.ttl(FORCE_FOR)
         until = "until it is cleared" if ttl == inf else f"for {format_duration(round(ttl, 3))}"
-        what = "nothing is sent" if state == "open" else "its failures stop nothing"
+        what = "its failures stop nothing"
+        if state == "open":
+            behind = [each for each in cluster.endpoints if cluster.fuses.of(each.name) is fuse]
+            what = "nothing is sent" + (_left(self._usable(cluster, behind), cluster) if behind else "")
         if not order.dry_run:
             forced = Forced(state == "open", self._now() + ttl, order.reason, order.peer.label)
             fuse.breaker.force(forced)
@@ -203,7 +221,7 @@ class Actions:
         return self._told(order, fuse.name, f"force breaker {fuse.name} {state} {until}: {what}")
 
     async def _reset(self, order: Order) -> Result:
-        fuse = self._breaker(order)
+        fuse, _ = self._breaker(order)
         if not order.dry_run:
             self._forced.pop(fuse.name, None)
             fuse.breaker.release()
@@ -211,7 +229,7 @@ class Actions:
         return self._told(order, fuse.name, f"reset breaker {fuse.name}: closed, all results forgotten")
 
     async def _clear(self, order: Order) -> Result:
-        fuse = self._breaker(order)
+        fuse, _ = self._breaker(order)
         if fuse.breaker.forced is None:
             raise Refused("conflict", f"breaker {fuse.name} is not forced", self._board.breaker(fuse.name))
         if not order.dry_run:
@@ -240,19 +258,35 @@ class Actions:
     async def _drain(self, order: Order) -> Result:
         cluster, endpoint = self._endpoint(order)
         ttl = order.ttl(inf) if "ttl" in order.args else inf
-        usable = [
-            each for each in cluster.endpoints if each.available and each.full_weight and each is not endpoint
-        ]
-        if not usable and order.args.get("last") is not True:
-            text = f"{endpoint.name} is the last usable endpoint of {cluster.name}"
-            raise Refused("conflict", f"{text}: without it every request fails; say args.last: true to do it")
+        left = self._without(order, cluster, endpoint)
         until = "" if ttl == inf else f" for {format_duration(round(ttl, 3))}"
         if not order.dry_run:
             endpoint.drained = True
             self._drains[endpoint] = _Override(order.peer.label, order.reason, self._now() + ttl)
-        plan = f"drain endpoint {cluster.name}/{endpoint.name}{until}: no new requests"
+        plan = f"drain endpoint {cluster.name}/{endpoint.name}{until}: no new requests{left}"
         return Result(
             "ok", f"{done(order, plan)}, {endpoint.in_flight} in flight", {"act": endpoint.in_flight}
+        )
+
+    def _without(self, order: Order, cluster: Cluster, endpoint: Endpoint) -> str:
+        """Say how many endpoints stay usable without one; refuses to take the last, unless that is meant."""
+        usable = self._usable(cluster, [endpoint])
+        if not usable and order.args.get("last") is not True:
+            raise Refused(
+                "conflict",
+                f"this takes the last usable endpoint of {cluster.name}, and then every request fails; "
+                "say so if it is meant (args.last: true, --last)",
+            )
+        return _left(usable, cluster)
+
+    def _usable(self, cluster: Cluster, without: Collection[Endpoint]) -> int:
+        """Count the endpoints that may have requests, but for some."""
+        now = self._now()
+        return sum(
+            each not in without
+            and each.full_weight > 0
+            and endpoint_state(each, cluster.fuses.of(each.name), now) == "up"
+            for each in cluster.endpoints
         )
 
     async def _undrain(self, order: Order) -> Result:
@@ -272,9 +306,11 @@ class Actions:
         if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 1_000_000:
             raise Refused("invalid", "args.weight is a whole number, 0 to 1000000")
         before = endpoint.full_weight
+        left = "" if weight else self._without(order, cluster, endpoint)
         if not order.dry_run:
             cluster.set_weight(endpoint, weight)
-        plan = f"weigh endpoint {cluster.name}/{endpoint.name} {weight} instead of {before}, until a reload"
+        name = f"{cluster.name}/{endpoint.name}"
+        plan = f"weigh endpoint {name} {weight} instead of {before}, until a reload{left}"
         return Result("ok", done(order, plan), {"weight": weight})
 
     async def _check(self, order: Order) -> Result:
@@ -282,7 +318,7 @@ class Actions:
         plan = cluster.plan.health
         name = f"{cluster.name}/{endpoint.name}"
         if plan is None:
-            raise Refused("unsupported", f"upstream {cluster.name} has no health checks in the profile")
+            raise Refused("failed", f"upstream {cluster.name} has no health checks in the profile")
         why = await check(endpoint.probe_dial, endpoint.address, endpoint.host, plan)
         text = f"endpoint {name} is well" if not why else f"endpoint {name} is not well: {why}"
         return Result("ok", text.translate(PRINTABLE), {"ok": not why, "why": why})
@@ -299,8 +335,12 @@ class Actions:
         if self._reloader is None:
             raise Refused("unsupported", "there is no file to load")
         with trio.CancelScope(shield=not dry_run):  # whoever asked may leave; half a reload must not be
-            outcome = await self._reloader.reload(dry_run=dry_run)
-        return Result("ok" if outcome.ok else "failed", outcome.text, outcome_fields(outcome))
+            expect = order.expect.get("digest")
+            outcome = await self._reloader.reload(
+                dry_run=dry_run, expect=expect if isinstance(expect, str) else ""
+            )
+        code = "ok" if outcome.ok else "conflict" if outcome.other else "failed"
+        return Result(code, outcome.text, outcome_fields(outcome))
 
     async def _cancel(self, order: Order) -> Result:
         rid = order.word("rid")
@@ -341,8 +381,19 @@ class Actions:
         self._worker.bulletin.add(kind, "info", subject, text)
 
 
+def _left(usable: int, cluster: Cluster) -> str:
+    return f", {usable} of {counted(len(cluster.endpoints), 'endpoint')} left"
+
+
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
     """Give what came of a reload, for machines."""
     changes = [{"path": each.path, "kind": each.kind} for each in outcome.changes[:_MOST]]
     told = render(outcome.changes, ("running", "on disk"), False)[:_TEXT] if outcome.changes else ""
-    return {"gen": outcome.generation, "changes": changes, "diff": told, "problems": outcome.problems[:_TEXT]}
+    problems = outcome.problems[:_TEXT]
+    return {
+        "gen": outcome.generation,
+        "digest": outcome.digest,
+        "changes": changes,
+        "diff": told,
+        "problems": problems,
+    }

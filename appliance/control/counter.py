@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import import_module
 from typing import Final
 from urllib.parse import parse_qs
@@ -169,7 +170,9 @@ async def _send(stream: trio.abc.Stream, connection: h11.Connection, reply: Repl
     ]
     with trio.move_on_after(HANDSHAKE):
         try:
-            head = connection.send(h11.Response(status_code=reply.status, headers=fields)) or b""
+            reason = HTTPStatus(reply.status).phrase.encode()
+            response = h11.Response(status_code=reply.status, headers=fields, reason=reason)
+            head = connection.send(response) or b""
             body = b"" if bodiless else connection.send(h11.Data(data=reply.body)) or b""
             await stream.send_all(head + body)
             if isinstance(stream, trio.SocketStream):

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import trio
 
+from appliance.config.check_certificates import TOKEN_LENGTH
 from appliance.config.plan import Plan
 from appliance.model.address import Address
 from appliance.net.listen import BindError, Socket, bind, bound_address, unbind
@@ -39,6 +40,7 @@ from .roles import Denied, Peer, judge_browser, judge_local, judge_token
 
 _log = logging.getLogger("meshctl")
 _SPARE: Final = 24  # connections beside the websockets
+_BAD_TOKEN: Final = f"it is not readable, or has fewer than {TOKEN_LENGTH} characters"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 
 
@@ -167,8 +169,8 @@ class Reception:
                 token = file.read(4096).strip()
         except OSError:
             token = b""
-        if len(token) < 32:
-            return Denied(503, "the token file of this proxy cannot be used; its log says more")
+        if len(token) < TOKEN_LENGTH:
+            return Denied(503, f"the token file of this proxy cannot be used: {_BAD_TOKEN}")
         return judge_token(peer, headers, token, plan)
 
 

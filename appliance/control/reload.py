@@ -6,7 +6,9 @@ are asked for meanwhile wait for their turn, and read the file when it has come.
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,12 +22,16 @@ from appliance.config.plan import Plan
 from appliance.model.text import PRINTABLE, counted
 from appliance.proxy.worker import Means, ReloadError, Worker
 
+_log = logging.getLogger("meshctl")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a reload. ``text`` is a sentence; ``problems`` are diagnostics as `validate` prints them.
 
     ``changes`` are those that were found; ``generation`` counts the profiles that have run since the start.
+    ``digest`` is that of the file as it was read, empty if it has errors. ``other``: the file is not the one
+    that was expected.
     """
 
     ok: bool
@@ -33,6 +39,8 @@ class Outcome:
     generation: int
     changes: tuple[Change, ...] = ()
     problems: str = ""
+    digest: str = ""
+    other: bool = False
 
 
 class Reloader:
@@ -49,20 +57,25 @@ class Reloader:
         """``loaded`` is what runs, ``path`` where it came from; ``machine`` is what certificates are held
         against, asked anew for each reload."""
         self._worker = worker
-        self._running = loaded
+        self._running = self._started = loaded
         self._path = path
         self._machine = machine
         self._means = means
         self._turn = trio.Lock()
 
-    async def reload(self, *, dry_run: bool = False) -> Outcome:
+    async def reload(self, *, dry_run: bool = False, expect: str = "") -> Outcome:
         """Load the file and go over to it; with ``dry_run`` only say what that would change.
+
+        ``expect`` is the digest of the file that somebody has seen: another one is not loaded.
 
         Not to be cancelled once it goes over: call it shielded, unless it is a dry run.
         """
         async with self._turn:
-            outcome = await self._reload(dry_run)
-        if not dry_run:
+            outcome = await self._reload(dry_run, expect)
+        if not dry_run and not outcome.other:
+            if outcome.problems:
+                print(outcome.problems, end="", file=sys.stderr, flush=True)
+            _log.log(logging.INFO if outcome.ok else logging.ERROR, "%s", outcome.text)
             self._worker.bulletin.add(
                 "reload",
                 "info" if outcome.ok else "error",
@@ -74,19 +87,27 @@ class Reloader:
             )
         return outcome
 
-    async def _reload(self, dry_run: bool) -> Outcome:
+    async def _reload(self, dry_run: bool, expect: str) -> Outcome:
         loaded = await trio.to_thread.run_sync(self._load)
         plan, running = loaded.plan, self._running
         problems = loaded.diagnostics.render() if loaded.diagnostics else ""
         if plan is None:
             count = loaded.diagnostics.errors
+            if dry_run:
+                text = f"{self._path} has {counted(count, 'error')}: a reload would change nothing"
+                return Outcome(False, text, self._worker.current().generation, (), problems)
             return self._refused(f"{self._path} has {counted(count, 'error')}", problems)
         changes = diff(running, loaded)
         generation = self._worker.current().generation
+        if expect and expect != plan.digest:
+            text = f"not reloaded: {self._path} has changed since it was shown; look again"
+            return Outcome(False, text, generation, changes, problems, plan.digest, other=True)
         if not changes:
-            return Outcome(True, f"{self._path} says what runs already", generation, (), problems)
+            text = f"{self._path} says what runs already{self._waiting(loaded)}"
+            return Outcome(True, text, generation, (), problems, plan.digest)
         if dry_run:
-            return Outcome(True, f"would reload: {closing(changes)}", generation, changes, problems)
+            text = f"would reload: {closing(changes)}"
+            return Outcome(True, text, generation, changes, problems, plan.digest)
         before = self._worker.plan
         names = await self._worker.look_up(plan)
         try:
@@ -104,7 +125,12 @@ class Reloader:
         if not means.keep_log and old_log is not None:
             await trio.to_thread.run_sync(old_log.close)
         text = f"reloaded {self._path} ({before.digest} to {plan.digest}): {told(changes)}"
-        return Outcome(True, text, self._worker.current().generation, changes, problems)
+        return Outcome(True, text, self._worker.current().generation, changes, problems, plan.digest)
+
+    def _waiting(self, loaded: Loaded) -> str:
+        """Say what differs from what the process was started with, and needs a restart to count."""
+        rows = [change.path for change in diff(self._started, loaded) if change.effect.when == "restart"]
+        return f", but for what waits for a restart: {', '.join(rows[:5])}" if rows else ""
 
     def _load(self) -> Loaded:
         return load_profile(self._path, machine=self._machine())

@@ -72,7 +72,7 @@ def sentence(moved: BreakerShift) -> str:
     shift = moved.shift
     if shift.new is State.HALF_OPEN:
         lasted = shift.at - shift.since
-        after = format_duration(round(lasted, 1 if lasted < 10 else 0))
+        after = format_duration(round(lasted) if lasted >= 1 else round(lasted, 1))
         text = f"half-open after {after}: one probe at a time"
     elif shift.new is State.CLOSED:
         probes = moved.rules.success_threshold

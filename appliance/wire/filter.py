@@ -189,6 +189,8 @@ def _texts(value: Any) -> list[str]:
 def _word(field: str, sign: str, given: str) -> Predicate:
     if sign not in ("=", "!="):
         raise ValueError("text can only be compared by =, !=, ~ and !~")
+    if field == "state":  # as it is shown, or as it is on the wire
+        given = given.replace("-", "_").replace(" ", "_")
     fits = re.compile(translate(given), re.IGNORECASE).match if "*" in given else None
     plain = given.lower()
 

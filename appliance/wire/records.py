@@ -11,6 +11,11 @@ from typing import Any, Final, Literal
 
 Kind = Literal["text", "number", "time", "share", "network", "status"]
 
+EVENT_KINDS: Final = (
+    "breaker", "health", "endpoint", "name", "flood", "reload", "certificate", "pressure", "audit",
+)  # fmt: skip
+"""The kinds of events; later versions may have more."""
+
 RECORD: Final[Mapping[str, tuple[str, Kind]]] = {
     "id": ("rid", "text"),
     "method": ("me", "text"),

@@ -38,7 +38,7 @@ async def test_somebody_at_a_terminal_is_asked(
     """With the plan, safe to show; nothing but yes does it."""
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     here = feed()
-    assert await act(here, WISH) == Exit.OK  # type: ignore[arg-type]
+    assert await act(here, WISH) == (Exit.OK if done else Exit.CONFLICT)  # type: ignore[arg-type]
     told = capsys.readouterr()
     assert "This would force\\x1b it. Do it?" in told.err
     assert [more["dry_run"] for _, _, more in here.asked] == ([True, False] if done else [True])

@@ -109,4 +109,4 @@ async def test_it_is_told_again(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert sum("192.0.2.1 was ended" in line for line in lines) == 1
     assert replay(str(path), "jsonl", 1000.0) == Exit.OK
     assert json.loads(capsys.readouterr().out.splitlines()[0])["k"] == "hello"
-    assert replay(str(tmp_path / "none"), "text", 0.0) == Exit.USAGE
+    assert replay(str(tmp_path / "none"), "text", 0.0) == Exit.FAILED

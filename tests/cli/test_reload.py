@@ -15,7 +15,13 @@ from tests.kit.feeds import OK, FakeFeed
 
 CHANGES: dict[str, Any] = {
     **OK,
-    "now": {"gen": 2, "changes": [{"path": "a"}], "diff": "~ a\x1b\n1 change", "problems": ""},
+    "now": {
+        "gen": 2,
+        "digest": "d1",
+        "changes": [{"path": "a"}],
+        "diff": "~ a\x1b\n1 change",
+        "problems": "",
+    },
 }
 WRONG = {
     "ok": False,
@@ -40,12 +46,28 @@ def operations(feed: FakeFeed) -> list[str]:
 async def test_at_a_terminal_the_changes_come_first(
     typed: str, done: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Then the question."""
+    """Then the question; what was shown is what is loaded, or nothing."""
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     feed = FakeFeed(answers={"profile.diff": CHANGES, "profile.reload": CHANGES})
-    assert await reload(feed, "text", dry_run=False, yes=False) == Exit.OK  # type: ignore[arg-type]
+    code = await reload(feed, "text", dry_run=False, yes=False)  # type: ignore[arg-type]
+    assert code == (Exit.OK if done else Exit.CONFLICT)
     assert operations(feed) == ["profile.diff", *["profile.reload"] * done]
-    assert "~ a\\x1b\n1 change\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out.count("~ a\\x1b\n1 change\n") == 1
+    if done:
+        assert feed.asked[-1][2]["expect"] == {"digest": CHANGES["now"]["digest"]}
+
+
+async def test_a_script_has_to_say_yes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody can be asked nothing is loaded."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    for format in ("text", "json"):
+        feed = FakeFeed(answers={"profile.diff": CHANGES, "profile.reload": CHANGES})
+        assert await reload(feed, format, dry_run=False, yes=False) == Exit.USAGE  # type: ignore[arg-type]
+        assert operations(feed) == []
+        assert "--yes" in capsys.readouterr().err
 
 
 async def test_without_changes_nothing_is_asked(

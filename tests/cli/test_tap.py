@@ -35,7 +35,7 @@ async def test_a_filter_that_is_wrong_is_pointed_at(capsys: pytest.CaptureFixtur
     """On stderr, at its column."""
     wrong = {"ok": False, "code": "invalid", "text": "a value is missing", "now": {"column": 3}}
     assert await tap(FakeFeed(answers={"tap.start": wrong}), Tapping("st>")) == Exit.USAGE  # type: ignore[arg-type]
-    assert capsys.readouterr().err.splitlines()[:2] == ["st>", "   ^"]
+    assert capsys.readouterr().err.splitlines()[:2] == ["--match: st>", "            ^"]
 
 
 def test_the_log_is_read_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,10 @@ def test_what_is_no_target_is_told(text: str) -> None:
 
 def test_without_one_it_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several, one has to be named."""
-    for places, said in (([], "no proxy runs here"), ([EDGE, OTHER], "name one: edge, other")):
+    for places, said in (
+        ([], "no proxy runs here"),
+        ([EDGE, OTHER], "name one \\(as TARGET, or by -t\\): edge, other"),
+    ):
         monkeypatch.setattr(module, "local_places", lambda environ, uid, places=places: places)
         with pytest.raises(TargetError, match=said):
             resolve(None, {})

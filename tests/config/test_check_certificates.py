@@ -154,10 +154,11 @@ def test_files_of_others_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_token_is_no_token(tmp_path: Path) -> None:
-    """Whoever sends none would have it."""
-    (tmp_path / "t").write_text(" \n")
-    assert told('web: {bind: ":1"}', "stats: {token_file: t}", at=tmp_path) == ["MC604 stats.token_file"]
-    (tmp_path / "t").write_text("abc\n")
+    """Whoever sends none would have it; nor is one that can be guessed: the proxy would take neither."""
+    for content in (" \n", "abc\n", "x" * 31):
+        (tmp_path / "t").write_text(content)
+        assert told('web: {bind: ":1"}', "stats: {token_file: t}", at=tmp_path) == ["MC604 stats.token_file"]
+    (tmp_path / "t").write_text("x" * 32 + "\n")
     assert told('web: {bind: ":1"}', "stats: {token_file: t}", at=tmp_path) == []
 
 

@@ -51,7 +51,7 @@ async def test_a_breaker_is_forced_open_for_a_time(autojump_clock: trio.abc.Cloc
         args = {"breaker": f"app/{A}", "state": "open", "ttl": 60_000, "reason": "disk \x1b[31m swap"}
         told = await here.do("breaker.force", args=args)
         assert told["ok"], told
-        assert told["text"] == f"forced breaker app/{A} open for 1m: nothing is sent"
+        assert told["text"] == f"forced breaker app/{A} open for 1m: nothing is sent, 1 of 2 endpoints left"
         assert told["now"]["forced"]["by"] == "root (uid 0)"
         assert "\x1b" not in told["now"]["forced"]["reason"]
         assert await asked(here) == {b"b"}
@@ -108,7 +108,10 @@ async def test_an_endpoint_is_drained_and_comes_back(autojump_clock: trio.abc.Cl
     """For a time or until it is undrained; the state says by whom and why."""
     async with office(two(), TWO) as here:
         told = await here.do("endpoint.drain", args={"endpoint": f"app/{A}", "reason": "swap", "ttl": 5000})
-        assert told["text"] == f"drained endpoint app/{A} for 5s: no new requests, 0 in flight"
+        assert (
+            told["text"]
+            == f"drained endpoint app/{A} for 5s: no new requests, 1 of 2 endpoints left, 0 in flight"
+        )
         assert await asked(here) == {b"b"}
         await trio.sleep(1)
         row = here.desk.moment.state["ep"][f"app/{A}"]
@@ -138,7 +141,9 @@ async def test_a_weight_counts_until_a_reload(autojump_clock: trio.abc.Clock) ->
     """0 takes an endpoint out; a reload gives back what the profile says."""
     async with office(two(), TWO) as here:
         told = await here.do("endpoint.weight", args={"endpoint": f"app/{A}", "weight": 0})
-        assert told["text"] == f"weighed endpoint app/{A} 0 instead of 1, until a reload"
+        assert (
+            told["text"] == f"weighed endpoint app/{A} 0 instead of 1, until a reload, 1 of 2 endpoints left"
+        )
         assert await asked(here) == {b"b"}
         await here.proxy.reload(replace(TWO, digest="1" * 12))
         assert await asked(here) == {b"a", b"b"}
@@ -164,7 +169,7 @@ async def test_health_can_be_asked_now(autojump_clock: trio.abc.Clock) -> None:
         told = await here.do("endpoint.check", args={"endpoint": f"app/{A}"}, id="again")
         assert told["now"]["ok"] is False
     async with office(two(), TWO) as here:
-        assert (await here.do("endpoint.check", args={"endpoint": f"app/{A}"}))["code"] == "unsupported"
+        assert (await here.do("endpoint.check", args={"endpoint": f"app/{A}"}))["code"] == "failed"
 
 
 async def test_a_request_is_cancelled(autojump_clock: trio.abc.Clock) -> None:
@@ -213,7 +218,10 @@ async def test_a_dry_run_says_what_would_be_and_does_nothing(autojump_clock: tri
     async with office(two(), breaking()) as here:
         args = {"breaker": f"app/{A}", "state": "open"}
         told = await here.do("breaker.force", args=args, dry_run=True, id="one")
-        assert told["text"] == f"would force breaker app/{A} open for 10m: nothing is sent"
+        assert (
+            told["text"]
+            == f"would force breaker app/{A} open for 10m: nothing is sent, 1 of 2 endpoints left"
+        )
         for op in ("breaker.reset", "endpoint.drain", "endpoint.undrain", "endpoint.weight"):
             await here.do(op, args={"breaker": f"app/{A}", "endpoint": f"app/{A}", "weight": 0}, dry_run=True)
         assert await asked(here) == {b"a", b"b"}
@@ -349,3 +357,25 @@ async def test_what_was_drained_and_is_gone_is_forgotten(autojump_clock: trio.ab
         await here.proxy.reload(replace(here.proxy.worker.plan, upstreams=(one,)))
         await trio.sleep(2.1)
         assert not here.desk.actions._drains
+
+
+async def test_the_last_usable_endpoint_is_not_weighed_away(autojump_clock: trio.abc.Clock) -> None:
+    """Unless that is said; of a breaker that is forced open it is told."""
+    async with office(two(), breaking()) as here:
+        await here.do("endpoint.drain", args={"endpoint": f"app/{A}"})
+        refused = await here.do("endpoint.weight", args={"endpoint": f"app/{B}", "weight": 0})
+        assert (refused["code"], "--last" in refused["text"]) == ("conflict", True)
+        told = await here.do("breaker.force", args={"breaker": f"app/{B}", "state": "open"}, dry_run=True)
+        assert told["text"].endswith("nothing is sent, 0 of 2 endpoints left")
+        assert (await here.do("endpoint.weight", args={"endpoint": f"app/{B}", "weight": 0, "last": True}))[
+            "ok"
+        ]
+
+
+async def test_arguments_that_are_not_known_are_refused(autojump_clock: trio.abc.Clock) -> None:
+    """A slip of the pen must not force a breaker for the usual ten minutes."""
+    async with office(two(), breaking()) as here:
+        args = {"breaker": f"app/{A}", "state": "open", "tttl": 3}
+        refused = await here.do("breaker.force", args=args)
+        assert (refused["code"], "args.tttl" in refused["text"]) == ("invalid", True)
+        assert await asked(here) == {b"a", b"b"}

@@ -165,3 +165,38 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
             nursery.start_soon(reload)
         assert sorted(text.split()[0] for text in texts) == sorted(["reloaded", str(edge.path)])
         assert edge.worker.current().generation == 2
+
+
+async def test_only_what_was_shown_is_loaded(tmp_path: Path) -> None:
+    """A file that somebody changed in between is another one: nothing happens, and no event tells of it."""
+    async with running(tmp_path) as edge:
+        edge.edit("to: app}", "to: app, timeouts: {request: 9s}}")
+        shown = (await edge.reloader.reload(dry_run=True)).digest
+        edge.edit("9s", "1s")
+        told = edge.worker.bulletin.last
+        outcome = await edge.reloader.reload(expect=shown)
+        assert (outcome.ok, outcome.other, outcome.generation) == (False, True, 1)
+        assert "has changed since it was shown" in outcome.text
+        assert edge.worker.bulletin.last == told
+        assert (await edge.reloader.reload(expect=outcome.digest)).ok
+
+
+async def test_what_waits_for_a_restart_is_not_forgotten(tmp_path: Path) -> None:
+    """Though the file says what was loaded."""
+    async with running(tmp_path) as edge:
+        edge.edit("name: edge", "name: other")
+        assert (await edge.reloader.reload()).ok
+        outcome = await edge.reloader.reload(dry_run=True)
+        assert outcome.text.endswith("says what runs already, but for what waits for a restart: name")
+        edge.edit("name: other", "name: edge")
+        assert (await edge.reloader.reload()).ok
+        assert (await edge.reloader.reload(dry_run=True)).text.endswith("says what runs already")
+
+
+async def test_a_dry_run_of_a_broken_file_is_no_reload(tmp_path: Path) -> None:
+    """It says what a reload would do."""
+    async with running(tmp_path) as edge:
+        edge.edit("to: app}", "to: nobody}")
+        outcome = await edge.reloader.reload(dry_run=True)
+        assert not outcome.ok
+        assert outcome.text.endswith("has 1 error: a reload would change nothing")

@@ -226,6 +226,15 @@ def test_a_request_is_proxied_without_compiled_code(
                 client.close()
 
 
+def test_its_name_does_not_matter(pyz: Path, tmp_path: Path, home: Path) -> None:
+    """The demo starts the same file again, whatever it is called."""
+    renamed = tmp_path / "meshctl"
+    shutil.copy(pyz, renamed)
+    ran = start([sys.executable, renamed, "demo", "--seconds", "2"], surroundings(home), tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "the proxy ended with 0" in ran.stdout
+
+
 def test_an_old_interpreter_gets_a_sentence(pyz: Path, home: Path) -> None:
     """A Python that is too old says which one is needed, without a traceback."""
     python = next(filter(None, map(interpreter, OLDER)), None)

@@ -147,7 +147,7 @@ def test_the_lines_of_a_real_breaker() -> None:
         "open for 5s: 2 failures in a row",
         "half-open after 5s: one probe at a time",
         "open again for 5s: a probe failed: GET /cart upstream-reset in 0 ms, request 0af2",
-        "half-open after 5500ms: one probe at a time",
+        "half-open after 6s: one probe at a time",
         "closed: 2 probes in a row succeeded",
     ]
 

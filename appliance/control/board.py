@@ -118,7 +118,7 @@ class Board:
     def _flow(self, now: float, kind: str, name: str, news: Mapping[str, Tally]) -> Flow:
         flow = self.flows.get((kind, name))
         if flow is None:
-            flow = self.flows[kind, name] = Flow(now)
+            flow = self.flows[kind, name] = Flow(now, keep_times=kind in ("rt", "ls"))
         tally = news.get(name)
         flow.tick(now, tally)
         if tally is not None and kind in ("up", "rt"):
@@ -285,7 +285,7 @@ class Board:
         """Give how many requests a second go through a breaker: those of its endpoint, or of all of them."""
         own = name.partition("@")[2] or name
         flow = self.flows.get(("ep", own)) or self.flows.get(("up", cluster.name))
-        return 0.0 if flow is None else flow.rate
+        return 0.0 if flow is None or flow.quiet else flow.rate
 
     def _live(self) -> Things:
         """Give the requests that are under way for longest."""

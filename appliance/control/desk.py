@@ -214,7 +214,7 @@ class Desk:
 
         ``looked`` is the tick at which it was last asked what differs: those since then were skipped.
         """
-        key = base.seq, looked, encode(wants)
+        key = base.seq, looked, encode(dict(sorted(wants.items())))
         if key not in self._deltas:
             change = diff(select(base.state, wants), select(self.moment.state, wants))
             skipped = self.moment.seq - looked - 1

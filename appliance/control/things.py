@@ -28,7 +28,7 @@ _CLASSES = ("rej", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 def digits(value: float | None, most: int = 3) -> float | int | None:
     """Round to so many significant digits."""
-    if value is None or value == 0:
+    if not value:
         return None if value is None else 0
     rounded = float(f"{value:.{most}g}")
     return int(rounded) if rounded == int(rounded) else rounded

@@ -42,20 +42,42 @@ class Meter:
 
 
 class Flow:
-    """The stream of one thing: of the proxy, a route, an endpoint. ``total`` is all since the beginning."""
+    """The stream of one thing: of the proxy, a route, an endpoint. ``total`` is all since the beginning.
 
-    __slots__ = ("_ends", "_lately", "_slots", "_timed_until", "_window", "total")
+    Its times are kept there, too, if ``keep_times`` says so. A flow that stands still costs next to nothing.
+    """
 
-    def __init__(self, now: float) -> None:
+    __slots__ = (
+        "_at",
+        "_ends",
+        "_keep_times",
+        "_lately",
+        "_slots",
+        "_timed_until",
+        "_window",
+        "quiet",
+        "total",
+    )
+
+    def __init__(self, now: float, keep_times: bool = True) -> None:
         self.total = Tally()
+        self.quiet = True
+        """Whether nothing came within the window, so that nothing changes but by news."""
+        self._at = now
         self._ends: deque[_End] = deque([(now, 0, 0, 0, 0, (0,) * 6)])
         self._slots: deque[tuple[float, Counts]] = deque()
         self._window: Counts = {}
         self._lately: Times = (None, None, None, None)
         self._timed_until = 0.0
+        self._keep_times = keep_times
 
     def tick(self, now: float, news: Tally | None) -> None:
         """Take what came since the last tick."""
+        if self.quiet:
+            if news is None:
+                self._at = now
+                return
+            self._ends = deque([(self._at, *self._ends[-1][1:])])
         total = self.total
         if news is not None:
             total.total += news.total
@@ -69,10 +91,14 @@ class Flow:
             window = self._window
             for index, count in news.times.items():
                 window[index] = window.get(index, 0) + count
-                total.times[index] = total.times.get(index, 0) + count
+            if self._keep_times:
+                times = total.times
+                for index, count in news.times.items():
+                    times[index] = times.get(index, 0) + count
             self._slots.append((now, news.times))
         last = self._ends[-1]
         classes = last[5] if news is None else tuple(total.classes)
+        self._at = now
         self._ends.append((now, total.total, total.failed, total.refused, total.retries, classes))
         while len(self._ends) > 2 and self._ends[1][0] <= now - WINDOW:
             self._ends.popleft()
@@ -83,10 +109,13 @@ class Flow:
                     self._window[index] = left
                 else:
                     del self._window[index]
+        self.quiet = self._ends[0][1] == total.total and not self._window
 
     @property
     def rate(self) -> float:
         """Give requests per second over the last second."""
+        if self.quiet:
+            return 0.0
         now, total = self._ends[-1][:2]
         for time, before, *_ in reversed(self._ends):
             if time <= now - RATE_WINDOW:
@@ -133,14 +162,9 @@ class Flow:
             return None
         return [(after - before) / count for before, after in zip(first[5], last[5], strict=True)]
 
-    @property
-    def quiet(self) -> bool:
-        """Say whether nothing came within the window, so that nothing changes but by news."""
-        return self._ends[0][1] == self._ends[-1][1]
-
     def lately(self) -> Times:
         """Give ``times`` as they were at most a second ago: they are the dearest number to work out."""
-        now = self._ends[-1][0]
+        now = self._at
         if now >= self._timed_until or self._lately[0] is None:
             self._lately = self.times
             self._timed_until = now + RATE_WINDOW

@@ -42,7 +42,8 @@ def diff(old: Mapping[str, Things], new: Mapping[str, Things]) -> Delta:
                 changed[key] = thing
                 continue
             fields = {word: value for word, value in thing.items() if was.get(word) != value}
-            fields |= {word: None for word, value in was.items() if value is not None and word not in thing}
+            if not was.keys() <= thing.keys():
+                fields |= {word: None for word, value in was.items() if value is not None and word not in thing}
             if fields:
                 changed[key] = fields
         if changed:

@@ -50,6 +50,7 @@ class Flow:
     __slots__ = (
         "_at",
         "_ends",
+        "_idle",
         "_keep_times",
         "_lately",
         "_slots",
@@ -65,6 +66,7 @@ class Flow:
         """Whether nothing came within the window, so that nothing changes but by news."""
         self._at = now
         self._ends: deque[_End] = deque([(now, 0, 0, 0, 0, (0,) * 6)])
+        self._idle: deque[float] = deque([now])
         self._slots: deque[tuple[float, Counts]] = deque()
         self._window: Counts = {}
         self._lately: Times = (None, None, None, None)
@@ -74,10 +76,14 @@ class Flow:
     def tick(self, now: float, news: Tally | None) -> None:
         """Take what came since the last tick."""
         if self.quiet:
+            idle = self._idle
             if news is None:
+                idle.append(now)
+                while len(idle) > 2 and idle[1] <= now - RATE_WINDOW:
+                    idle.popleft()
                 self._at = now
                 return
-            self._ends = deque([(self._at, *self._ends[-1][1:])])
+            self._ends = deque([(time, *self._ends[-1][1:]) for time in idle])
         total = self.total
         if news is not None:
             total.total += news.total
@@ -110,6 +116,10 @@ class Flow:
                 else:
                     del self._window[index]
         self.quiet = self._ends[0][1] == total.total and not self._window
+        if self.quiet:
+            self._idle = idle = deque(end[0] for end in self._ends)
+            while len(idle) > 2 and idle[1] <= now - RATE_WINDOW:
+                idle.popleft()
 
     @property
     def rate(self) -> float:

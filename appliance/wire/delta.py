@@ -43,7 +43,9 @@ def diff(old: Mapping[str, Things], new: Mapping[str, Things]) -> Delta:
                 continue
             fields = {word: value for word, value in thing.items() if was.get(word) != value}
             if not was.keys() <= thing.keys():
-                fields |= {word: None for word, value in was.items() if value is not None and word not in thing}
+                fields |= {
+                    word: None for word, value in was.items() if value is not None and word not in thing
+                }
             if fields:
                 changed[key] = fields
         if changed:

@@ -228,8 +228,39 @@ def replay(
     raise typer.Exit(command(file, format, speed, utc=utc))
 
 
+def top(  # noqa: PLR0913, PLR0917 (one parameter for each option)
+    target: Target = None,
+    view: Annotated[str, typer.Option(help="The first view, such as breakers.")] = "overview",
+    filter: Annotated[str, typer.Option(help="Only things that match, such as 'err>1%'.")] = "",
+    rate: Annotated[str, typer.Option(help="Updates a second.")] = "4/s",
+    theme: Annotated[str, typer.Option(help="dark, light, classic, ansi or mono.")] = "",
+    ascii: Annotated[bool, typer.Option("--ascii", help="No signs but those of ASCII.")] = False,
+    low_bandwidth: Annotated[bool, typer.Option("--low-bandwidth", help="Once a second.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Look, and do nothing.")] = False,
+    no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a screen: meshctl watch.")] = False,
+    utc: Utc = False,
+) -> None:
+    """Watch a proxy live: breakers, upstreams, routes, events. Keys act on what the cursor is on; ? helps."""
+    import sys
+
+    if plain or not sys.stderr.isatty() or not sys.stdin.isatty():
+        if not plain:
+            print("meshctl top: this is no terminal, so it tells what meshctl watch does", file=sys.stderr)
+        watch(target, utc=utc)
+    from .top import VIEWS, Wanted
+    from .top import top as command
+
+    one_of(*VIEWS)(view)
+    one_of("", "dark", "light", "classic", "ansi", "mono")(theme)
+    wanted = Wanted(
+        view, filter, per_second(rate, "--rate"), theme, ascii, low_bandwidth, read_only, utc, not no_mouse
+    )
+    raise typer.Exit(command(target, wanted))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    commands: tuple[Callable[..., None], ...] = (watch, events, stats, tap, why, reload, record, replay)
+    commands: tuple[Callable[..., None], ...] = (top, watch, events, stats, tap, why, reload, record, replay)
     for command in commands:
         app.command()(command)

@@ -1,0 +1,169 @@
+"""The stage of the dashboard: takes what comes over the link, and draws the picture of now.
+
+What is drawn is worked out by pure functions (``render``), what is known by a pure reducer (``state``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from textual.app import App, ComposeResult
+from textual.widgets import Input
+
+from .canvas import Canvas
+from .glyphs import ASCII, UNICODE
+from .link import Heard, Line
+from .render import screen
+from .scene import Link, Scene, Ui
+from .state import Model, reduce
+
+FPS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the dashboard begins."""
+
+    view: int = 1
+    filter: str = ""
+    theme: str = "dark"
+    ascii: bool = False
+    low: bool = False
+    read_only: bool = False
+    utc: bool = False
+    mouse: bool = True
+    bell: bool = False
+
+
+class Stage(App[int]):
+    """What all of the application stands on; ``line`` brings what it shows, and is started with it."""
+
+    def __init__(self, options: Options, model: Model | None = None) -> None:
+        super().__init__(ansi_color=options.theme in ("ansi", "mono"))
+        self.options = options
+        self.line: Line | None = None
+        self.ui = Ui(
+            view=options.view, glyphs=ASCII if options.ascii else UNICODE, ascii=options.ascii,
+            theme=options.theme, utc=options.utc, low=options.low, read_only=options.read_only,
+        )  # fmt: skip
+        if options.filter:
+            self.ui.filters[options.view] = options.filter
+        self.model = model or Model()
+        self.link = Link()
+        self.trips: dict[str, Mapping[str, Any]] = {}
+        self.kept: str = ""
+        self._heard: deque[Heard] = deque()
+        self._asked: set[str] = set()
+        self._held: Model | None = None
+        self._offset: float | None = None
+        self._armed: tuple[str, float] = ("", 0.0)
+
+    def compose(self) -> ComposeResult:
+        """Place what there is."""
+        yield Canvas(self.options.theme)
+        yield Input(id="filter", placeholder="name=payments*  err>1%  state=open")
+
+    def on_mount(self) -> None:
+        """Begin to listen and to draw."""
+        self.canvas = self.query_one(Canvas)
+        self.canvas.focus()
+        self.set_interval(1.0 if self.ui.low else 1 / FPS, self.tick)
+        loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):  # leave the terminal as it was
+                loop.add_signal_handler(number, self.exit, 128 + number)
+        if self.line is not None:
+            self.line.start()
+
+    def on_resize(self) -> None:
+        """Draw for another size."""
+        self.call_after_refresh(self.draw)
+
+    def on_unmount(self) -> None:
+        """Let the connection go."""
+        if self.line is not None:
+            self.line.stop()
+
+    def hear(self, heard: Heard) -> None:
+        """Take something from the link; may be called by its thread."""
+        self._heard.append(heard)
+
+    def tick(self) -> None:
+        """Take what has come since the last time, and draw."""
+        self.take()
+        self.draw()
+
+    def take(self) -> None:
+        """Take what has come since the last time."""
+        while self._heard:
+            heard = self._heard.popleft()
+            if heard.link is not None:
+                if heard.link.status == "live" and self.link.status != "live":
+                    self._offset = None
+                    self.fetch_trips()
+                self.link = heard.link
+            if heard.frame is not None:
+                self.model = reduce(self.model, heard.frame)
+                if heard.frame.get("k") in ("snap", "delta"):
+                    near = time.monotonic() - self.model.m / 1000
+                    self._offset = near if self._offset is None else min(self._offset, near)
+        for row in self.model.things("br").values():
+            trip = row.get("trip")
+            if isinstance(trip, str) and trip not in self._asked:
+                self.fetch_trip(trip)
+        if self.ui.view == 6:
+            self.ui.seen_event = self.model.eid
+
+    def fetch_trips(self) -> None:
+        """Ask for the reports of all trips."""
+        if self.line is not None:
+            self.line.ask(lambda feed: feed.trips()).add_done_callback(self._trips_came)
+
+    def _trips_came(self, answer: Future[Any]) -> None:
+        if answer.exception() is None:
+            for trip in answer.result():
+                name = str(trip.get("trip"))
+                self.trips[name] = trip
+                self._asked.add(name)
+
+    def fetch_trip(self, trip: str) -> None:
+        """Ask for the report of one."""
+        self._asked.add(trip)
+        if self.line is None:
+            return
+
+        def came(answer: Future[Any]) -> None:
+            if answer.exception() is None and answer.result().get("ok") is True:
+                self.trips[trip] = answer.result()["now"]
+
+        self.line.ask(lambda feed: feed.query("trip", trip=trip)).add_done_callback(came)
+
+    def scene(self) -> Scene:
+        """Give the picture of now."""
+        now = time.monotonic()
+        if self._held is not None:
+            return Scene(self._held, self.link, self.ui, now, self._held.m, self._held.t, dict(self.trips))
+        m = self.model.m
+        if self._offset is not None and self.link.status == "live":
+            m = max(m, min(m + 3000, round((now - self._offset) * 1000)))
+        return Scene(self.model, self.link, self.ui, now, m, None, dict(self.trips))
+
+    def draw(self) -> None:
+        """Draw what differs."""
+        size = self.canvas.size
+        if size.width and size.height:
+            with self.batch_update():
+                self.canvas.show(screen(self.scene(), size.width, size.height))
+
+    def say(self, text: str) -> None:
+        """Put something on the line above the keys."""
+        self.ui.echo = text
+        self.draw()

@@ -1,0 +1,169 @@
+"""`meshctl top` in a real terminal, and where there is none."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyte
+import pytest
+
+from appliance.cli.top import theme
+from tests.kit.running import Edge, edge
+
+
+class Terminal:
+    """A terminal with `meshctl top` in it."""
+
+    def __init__(self, running: Edge, *words: str, size: tuple[int, int] = (120, 36), **environ: str) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.screen = pyte.Screen(*size)
+        self.stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        env = {**os.environ, "TERM": "xterm-256color", "MESHCTL_TARGET": running.socket, "LC_ALL": "C.UTF-8"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "appliance", "top", *words],
+            stdin=slave, stdout=slave, stderr=slave, env=env | environ, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+
+    def read(self, seconds: float = 0.2) -> None:
+        """Take what it draws."""
+        if select.select([self.master], [], [], seconds)[0]:
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                return
+            self.raw += data
+            self.stream.feed(data)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.screen.display)
+
+    def wait(self, true: Callable[[], bool], limit: float = 30) -> float:
+        """Take what it draws until something is so; give how long that took."""
+        began = time.monotonic()
+        while not true():
+            assert time.monotonic() - began < limit, self.text
+            self.read()
+        return time.monotonic() - began
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        os.close(self.master)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with edge(tmp_path_factory.mktemp("edge")) as proxy:
+        yield proxy
+
+
+def test_a_breaker_trips_and_shows(running: Edge) -> None:
+    """Within a second of its opening; then keys work, and the terminal is as before."""
+    here = Terminal(running)
+    try:
+        here.wait(lambda: "LIVE" in here.text and "CLOSED" in here.text)
+        running.get("/ill", 12)
+        took = here.wait(lambda: "OPEN" in here.text.replace("OPEN         0", ""))
+        assert took < 5  # a bound on madness; a tick is a quarter of a second
+        here.type("2")
+        here.wait(lambda: "[2 Breakers !2]" in here.text and "why it opened" in here.text)
+        here.type("q")
+        here.wait(lambda: here.process.poll() is not None)
+        assert here.process.returncode == 0
+        assert (
+            here.raw.rstrip().endswith(b"\x1b[?1004l") or b"\x1b[?1049l" in here.raw
+        )  # the screen of before
+    finally:
+        here.close()
+
+
+def test_the_last_picture_can_be_kept(running: Edge) -> None:
+    """On stdout, after the screen is gone."""
+    here = Terminal(running, "--view", "routes", size=(80, 24))
+    try:
+        here.wait(lambda: "[4 Rte]" in here.text)
+        here.type("Q")
+        here.wait(lambda: here.process.poll() is not None)
+        for _ in range(5):
+            here.read(0.1)
+        assert "[4 Rte]" in here.raw.rpartition(b"\x1b[?1049l")[2].decode()
+    finally:
+        here.close()
+
+
+def test_a_signal_leaves_the_terminal_sane(running: Edge) -> None:
+    """SIGTERM ends it in order."""
+    here = Terminal(running)
+    try:
+        here.wait(lambda: "LIVE" in here.text)
+        here.process.send_signal(signal.SIGTERM)
+        here.wait(lambda: here.process.poll() is not None)
+        for _ in range(5):
+            here.read(0.1)
+        assert b"\x1b[?1049l" in here.raw
+        assert here.process.returncode == 143
+    finally:
+        here.close()
+
+
+def test_no_colour_is_no_colour(running: Edge) -> None:
+    """Not one colour is sent, nor one sign beyond ASCII if that is asked for."""
+    here = Terminal(running, "--ascii", NO_COLOR="1")
+    try:
+        here.wait(lambda: "LIVE" in here.text)
+        here.read(0.5)
+        assert b"[38;" not in here.raw
+        assert b"[48;" not in here.raw
+        assert here.text.isascii()
+    finally:
+        here.close()
+
+
+def test_without_a_terminal_it_is_watch(running: Edge) -> None:
+    """With a word on stderr."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "appliance", "top"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL, env={**os.environ, "MESHCTL_TARGET": running.socket},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("watching edge")
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert "no terminal" in process.communicate(timeout=30)[1]
+
+
+def test_no_proxy_is_told(tmp_path: Path) -> None:
+    """Before a screen is opened."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "appliance", "top", "nobody", "--plain"], capture_output=True, text=True,
+        timeout=60, check=False, env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert ran.returncode == 5
+    assert "nobody" in ran.stderr
+
+
+def test_themes_by_terminal() -> None:
+    """NO_COLOR wins."""
+    assert theme({"NO_COLOR": "1", "TERM": "xterm-256color"}) == "mono"
+    assert theme({"TERM": "linux"}) == "ansi"
+    assert theme({"TERM": "xterm-256color"}) == "dark"

@@ -238,6 +238,7 @@ def top(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     low_bandwidth: Annotated[bool, typer.Option("--low-bandwidth", help="Once a second.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, and do nothing.")] = False,
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
+    replay: Annotated[str, typer.Option(metavar="FILE", help="A recording, instead of a proxy.")] = "",
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a screen: meshctl watch.")] = False,
     utc: Utc = False,
 ) -> None:
@@ -247,6 +248,10 @@ def top(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     if plain or not sys.stderr.isatty() or not sys.stdin.isatty():
         if not plain:
             print("meshctl top: this is no terminal, so it tells what meshctl watch does", file=sys.stderr)
+        if replay:
+            from .record import replay as told
+
+            raise typer.Exit(told(replay, "text", 0.0, utc=utc))
         watch(target, utc=utc)
     from .top import VIEWS, Wanted
     from .top import top as command
@@ -254,7 +259,16 @@ def top(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     one_of(*VIEWS)(view)
     one_of("", "dark", "light", "classic", "ansi", "mono")(theme)
     wanted = Wanted(
-        view, filter, per_second(rate, "--rate"), theme, ascii, low_bandwidth, read_only, utc, not no_mouse
+        view,
+        filter,
+        per_second(rate, "--rate"),
+        theme,
+        ascii,
+        low_bandwidth,
+        read_only,
+        utc,
+        not no_mouse,
+        replay,
     )
     raise typer.Exit(command(target, wanted))
 

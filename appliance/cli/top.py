@@ -13,6 +13,7 @@ from appliance.tui.app import Top
 from appliance.tui.feed import FeedError
 from appliance.tui.link import Line, Target
 from appliance.tui.stage import Options
+from appliance.wire.recording import RecordingError, read
 
 from .exits import Exit
 from .remote import failed
@@ -32,20 +33,37 @@ class Wanted:
     read_only: bool = False
     utc: bool = False
     mouse: bool = True
+    replay: str = ""
 
 
 VIEWS = ("overview", "breakers", "upstreams", "routes", "tap", "events", "profile", "system")
 
 
-def top(target: str | None, wanted: Wanted) -> int:
+def top(name: str | None, wanted: Wanted) -> int:
     """Show the dashboard until it is left; gives the exit code."""
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    app = Top(_options(wanted))
     try:
-        place = resolve(target, os.environ)
-        secret = token(os.environ)
+        if wanted.replay:
+            with open(wanted.replay, "rb") as file:
+                app.load(os.path.basename(wanted.replay), read(file))
+        else:
+            target = reached(resolve(name, os.environ), token(os.environ))
+            app.line = Line(target, app.hear, read_only=wanted.read_only, rate=wanted.rate)
     except TargetError as error:
         return failed(str(error), Exit.UNREACHABLE if error.absent else Exit.USAGE)
-    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    options = Options(
+    except RecordingError as error:
+        return failed(f"{wanted.replay}: {error}", Exit.FAILED)
+    except OSError as error:
+        return failed(f"{wanted.replay}: {error.strerror}", Exit.FAILED)
+    code = app.run(mouse=wanted.mouse)
+    if app.kept:
+        print(app.kept)
+    return Exit.OK if code is None else code
+
+
+def _options(wanted: Wanted) -> Options:
+    return Options(
         view=VIEWS.index(wanted.view) + 1,
         filter=wanted.filter,
         theme=wanted.theme or theme(os.environ),
@@ -55,12 +73,6 @@ def top(target: str | None, wanted: Wanted) -> int:
         utc=wanted.utc,
         mouse=wanted.mouse,
     )
-    app = Top(options)
-    app.line = Line(reached(place, secret), app.hear, read_only=wanted.read_only, rate=wanted.rate)
-    code = app.run(mouse=wanted.mouse)
-    if app.kept:
-        print(app.kept)
-    return Exit.OK if code is None else code
 
 
 def reached(place: Place, secret: str) -> Target:

@@ -12,20 +12,20 @@ from appliance.wire.filter import FilterError, things_filter
 
 from .canvas import Canvas
 from .chrome import WIDE
-from .doing import Doing
 from .keys import BINDINGS
 from .modals import Help, Sort
 from .render import screen
 from .rows import plain
 from .scene import HOLD
+from .travelling import Travelling
 
 
-class Top(Doing):
+class Top(Travelling):
     """The application."""
 
     CSS = """
-    #filter { dock: bottom; height: 1; border: none; padding: 0 1; display: none; }
-    #filter.shown { display: block; }
+    #filter, #goto { dock: bottom; height: 1; border: none; padding: 0 1; display: none; }
+    #filter.shown, #goto.shown { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = list(BINDINGS)
     ENABLE_COMMAND_PALETTE = True
@@ -53,12 +53,16 @@ class Top(Doing):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter."""
-        if event.input.id == "filter":
-            self.close_filter()
+        if event.input.id == "goto":
+            self.close_fields()
+            self.goto(event.value)
+        elif event.input.id == "filter":
+            self.close_fields()
 
-    def close_filter(self) -> None:
+    def close_fields(self) -> None:
         """Go back to the list."""
-        self.query_one("#filter", Input).remove_class("shown")
+        for field in self.query(Input):
+            field.remove_class("shown")
         self.canvas.focus()
         self.draw()
 
@@ -66,7 +70,9 @@ class Top(Doing):
         """Leave the field of the filter, clear the filter, or go back to the overview."""
         if self.query_one("#filter", Input).has_focus:
             self.ui.filters.pop(self.ui.view, None)
-            self.close_filter()
+            self.close_fields()
+        elif self.query_one("#goto", Input).has_focus:
+            self.close_fields()
         elif self.ui.filters.pop(self.ui.view, ""):
             self.say("the filter is gone")
         elif self.ui.view != 1:
@@ -87,16 +93,6 @@ class Top(Doing):
         """Cards or a table."""
         wide = self.canvas.size.width >= WIDE
         self.ui.table = not (self.ui.table if self.ui.table is not None else not wide)
-        self.draw()
-
-    def action_pause(self) -> None:
-        """Hold the picture, or go on; what comes meanwhile is kept."""
-        self._held = None if self._held is not None else self.model
-        self.draw()
-
-    def action_live(self) -> None:
-        """Show now."""
-        self._held = None
         self.draw()
 
     def action_reverse(self) -> None:

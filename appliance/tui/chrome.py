@@ -55,14 +55,21 @@ def _link(scene: Scene, cells: int) -> list[list[Span]]:
             [(safe(link.text), "")],
             [(tries, "")],
         ]
-    if scene.paused is not None:
-        behind = numbers.lasting(max(0.0, (scene.model.t - scene.paused) / 1000))
-        what = f" at {numbers.clock(scene.paused, utc=scene.ui.utc)}"
-        keys = "p resume  [ ] step  . live"
-        return [[("PAUSED", "half bold reverse"), (what, "")], [(f"{behind} behind, still recording", "")],
-                [(keys, "muted")]]  # fmt: skip
     if link.status == "replay":
-        return [[("REPLAY", "forced bold"), (f" {safe(link.text)}", "")], *_about(scene, cells)]
+        speed = f" x{scene.speed:g}" if scene.speed else " held"
+        return [
+            [("REPLAY", "forced bold"), (f" {safe(link.text)}{speed}", "")],
+            _track(scene),
+            [("[ ] 5s  { } event  @ goto", "muted")],
+        ]
+    if scene.paused is not None:
+        behind = numbers.lasting(max(0.0, ((scene.span or (0, scene.paused))[1] - scene.paused) / 1000))
+        runs = f" x{scene.speed:g}" if scene.speed else ""
+        return [
+            [("PAUSED", "half bold reverse"), (f" {behind} behind, still recording{runs}", "")],
+            _track(scene),
+            [("[ ] step  . live", "muted")],
+        ]
     if scene.stale:
         old = numbers.lasting(max(0.0, scene.now - link.heard))
         since = f"no data since {numbers.clock(scene.model.t, utc=scene.ui.utc)}"
@@ -83,6 +90,21 @@ def _link(scene: Scene, cells: int) -> list[list[Span]]:
     if scene.model.role == "observer" or scene.ui.read_only:
         parts.append([("READ-ONLY", "half bold")])
     return [*parts, *_about(scene, cells)]
+
+
+def _track(scene: Scene) -> list[Span]:
+    """Draw where in the known past the moment is that is shown."""
+    if scene.span is None or scene.paused is None:
+        return [("", "")]
+    first, last = scene.span
+    glyphs, size = scene.ui.glyphs, 16
+    place = round((scene.paused - first) / max(1, last - first) * (size - 1))
+    place = max(0, min(size - 1, place))
+    begin, end = (numbers.clock(moment, utc=scene.ui.utc) for moment in scene.span)
+    return [
+        (f"{begin} ", "muted"), (glyphs.rail * place, "edge"), (glyphs.knob, "key"),
+        (glyphs.rail * (size - 1 - place), "edge"), (f" {end}", "muted"),
+    ]  # fmt: skip
 
 
 def _about(scene: Scene, cells: int) -> list[list[Span]]:

@@ -29,6 +29,15 @@ _LISTS: Final = (
 _TIME: Final = (
     ("p", "pause", "hold the picture", "time.pause"),
     ("full_stop", "live", "back to now", "time.live"),
+    ("left_square_bracket", "step(-1)", "five seconds back", "time.back"),
+    ("right_square_bracket", "step(1)", "five seconds on", "time.on"),
+    ("left_curly_bracket", "event(-1)", "the event before", "time.event_back"),
+    ("right_curly_bracket", "event(1)", "the next event", "time.event_on"),
+    ("comma", "frame", "one frame back", "time.frame"),
+    ("at", "goto", "go to a time: 12:00:41, -90s, trip NAME", "time.goto"),
+    ("space", "play", "let the past run, or hold it", "time.play"),
+    ("plus", "speed(1)", "faster", "time.faster"),
+    ("minus", "speed(-1)", "slower", "time.slower"),
 )
 _ACTS: Final = (
     ("o", "act('open')", "force a breaker open", "act.open"),

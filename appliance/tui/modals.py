@@ -167,7 +167,9 @@ class Help(ModalScreen[None]):
         """Place the list."""
         whole = Text(f"{VIEWS[self.view - 1]}: what the keys do\n", style="bold")
         whole.append("\n1-8          views: " + " ".join(VIEWS) + "\n")
-        names = {"slash": "/", "exclamation_mark": "!", "question_mark": "?", "full_stop": ".", "colon": ":"}
+        names = {"slash": "/", "exclamation_mark": "!", "question_mark": "?", "full_stop": ".", "colon": ":",
+                 "left_square_bracket": "[", "right_square_bracket": "]", "left_curly_bracket": "{",
+                 "right_curly_bracket": "}", "comma": ",", "at": "@", "plus": "+", "minus": "-"}  # fmt: skip
         for title, group in GROUPS:
             whole.append(f"\n{title}\n", style="bold")
             for key, _, text, _ in group:

@@ -78,7 +78,8 @@ class Scene:
     """One picture. ``now`` is this machine's clock, ``m`` the proxy's, worked out from it.
 
     ``paused`` is the moment that is shown instead of now (Unix milliseconds), None when live. ``trips`` are
-    reports that have been fetched, ``tap`` what is tapped.
+    reports that have been fetched. ``span`` is the past that is known (Unix milliseconds), ``speed`` how fast
+    it runs.
     """
 
     model: Model
@@ -88,6 +89,8 @@ class Scene:
     m: int = 0
     paused: int | None = None
     trips: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    span: tuple[int, int] | None = None
+    speed: float = 0.0
 
     @property
     def stale(self) -> bool:

@@ -21,6 +21,7 @@ from textual.widgets import Input
 from .canvas import Canvas
 from .glyphs import ASCII, UNICODE
 from .link import Heard, Line
+from .past import Past
 from .render import screen
 from .scene import Link, Scene, Ui
 from .state import Model, reduce
@@ -62,7 +63,12 @@ class Stage(App[int]):
         self.kept: str = ""
         self._heard: deque[Heard] = deque()
         self._asked: set[str] = set()
-        self._held: Model | None = None
+        self.past = Past()
+        self.at: int | None = None
+        self.speed = 0.0
+        self.replaying = False
+        self._played = time.monotonic()
+        self._held: tuple[int, Model] | None = None
         self._offset: float | None = None
         self._armed: tuple[str, float] = ("", 0.0)
 
@@ -70,6 +76,7 @@ class Stage(App[int]):
         """Place what there is."""
         yield Canvas(self.options.theme)
         yield Input(id="filter", placeholder="name=payments*  err>1%  state=open")
+        yield Input(id="goto", placeholder="12:00:41   -90s   trip payments")
 
     def on_mount(self) -> None:
         """Begin to listen and to draw."""
@@ -99,6 +106,7 @@ class Stage(App[int]):
     def tick(self) -> None:
         """Take what has come since the last time, and draw."""
         self.take()
+        self.play()
         self.draw()
 
     def take(self) -> None:
@@ -111,7 +119,11 @@ class Stage(App[int]):
                     self.fetch_trips()
                 self.link = heard.link
             if heard.frame is not None:
-                self.model = reduce(self.model, heard.frame)
+                before = self.model
+                self.model = reduce(before, heard.frame)
+                if self.model.gaps != before.gaps:  # another life: its clock began anew
+                    self.past, self.at = Past(), None
+                self.past.add(heard.frame, before)
                 if heard.frame.get("k") in ("snap", "delta"):
                     near = time.monotonic() - self.model.m / 1000
                     self._offset = near if self._offset is None else min(self._offset, near)
@@ -149,12 +161,29 @@ class Stage(App[int]):
     def scene(self) -> Scene:
         """Give the picture of now."""
         now = time.monotonic()
-        if self._held is not None:
-            return Scene(self._held, self.link, self.ui, now, self._held.m, self._held.t, dict(self.trips))
+        held = self.held()
+        if held is not None:
+            span = (self.model.wall_now(self.past.first), self.model.wall_now(self.past.last))
+            return Scene(
+                held, self.link, self.ui, now, self.at or held.m, held.wall_now(self.at or held.m),
+                dict(self.trips), span, self.speed,
+            )  # fmt: skip
         m = self.model.m
         if self._offset is not None and self.link.status == "live":
             m = max(m, min(m + 3000, round((now - self._offset) * 1000)))
         return Scene(self.model, self.link, self.ui, now, m, None, dict(self.trips))
+
+    def held(self) -> Model | None:
+        """Give the model of the moment that is shown instead of now."""
+        if self.at is None:
+            self._held = None
+            return None
+        if self._held is None or self._held[0] != self.at:
+            self._held = (self.at, self.past.at(self.at) or self.model)
+        return self._held[1]
+
+    def play(self) -> None:
+        """Go on in the past, if it runs."""
 
     def draw(self) -> None:
         """Draw what differs."""

@@ -167,3 +167,23 @@ def test_themes_by_terminal() -> None:
     assert theme({"NO_COLOR": "1", "TERM": "xterm-256color"}) == "mono"
     assert theme({"TERM": "linux"}) == "ansi"
     assert theme({"TERM": "xterm-256color"}) == "dark"
+
+
+def test_a_recording_in_a_terminal(running: Edge, tmp_path: Path) -> None:
+    """Made by `record`, shown by `top --replay`; what is none is told."""
+    path = tmp_path / "x.meshrec"
+    running.meshctl("record", "-o", str(path), "--for", "2s", "--past", "1m")
+    here = Terminal(running, "--replay", str(path))
+    try:
+        here.wait(lambda: "REPLAY x.meshrec" in here.text and "edge" in here.text)
+        here.type("q")
+        here.wait(lambda: here.process.poll() is not None)
+        assert here.process.returncode == 0
+    finally:
+        here.close()
+    bad = Terminal(running, "--replay", str(running.profile))
+    try:
+        bad.wait(lambda: bad.process.poll() is not None)
+        assert bad.process.returncode == 1
+    finally:
+        bad.close()

@@ -165,20 +165,25 @@ def trip() -> dict[str, Any]:
 
 
 def story() -> Iterator[dict[str, Any]]:
-    """Give the frames of the last minute and a half."""
+    """Give the frames of the last minute and a half, events in their places."""
     yield hello()
+    told = events()
+    rows = told["items"]
     for second in range(90, 0, -1):
         m = DAY - second * 1000
+        early = [row for row in rows if row["m"] < m]
+        if early:
+            yield {**told, "items": early}
+            rows = rows[len(early) :]
         frame = snap(m, 1000 - second)
         frame["proxy"] |= {"rps": 1284 + 30 * (second % 7), "err": 0.002 if second > 12 else 0.02}
         frame["up"]["payments"]["rps"] = 31 if second > 12 else 0
         for name, row in frame["br"].items():
             if name.startswith("payments") and second > 12:
-                row |= {"st": "closed", "until": None, "since": m - 5_000_000}
+                row |= {"st": "closed", "until": None, "since": m - 5_000_000, "cf": 0, "er": 0.0}
             if name.startswith("legacy") and row["st"] == "half_open" and second > 34:
                 row |= {"st": "open", "probe": None, "until": DAY - 34_000, "since": DAY - 64_000}
         yield frame
-    yield events()
     yield snap()
 
 

@@ -17,10 +17,11 @@ from .modals import Help, Sort
 from .render import screen
 from .rows import plain
 from .scene import HOLD
-from .travelling import Travelling
+from .tapped import wrong
+from .tapping import Tapping
 
 
-class Top(Travelling):
+class Top(Tapping):
     """The application."""
 
     CSS = """
@@ -34,13 +35,16 @@ class Top(Travelling):
     def action_filter(self) -> None:
         """Ask for a filter."""
         field = self.query_one("#filter", Input)
-        field.value = self.ui.filters.get(self.ui.view, "")
+        field.value = self.tap.match if self.ui.view == 5 else self.ui.filters.get(self.ui.view, "")
         field.add_class("shown")
         field.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Try a filter while it is typed."""
         if event.input.id != "filter":
+            return
+        if self.ui.view == 5:
+            self.say(wrong(event.value))
             return
         try:
             things_filter(event.value)
@@ -58,6 +62,8 @@ class Top(Travelling):
             self.goto(event.value)
         elif event.input.id == "filter":
             self.close_fields()
+            if self.ui.view == 5:
+                self.start_tap(event.value)
 
     def close_fields(self) -> None:
         """Go back to the list."""

@@ -25,6 +25,9 @@ _LISTS: Final = (
     ("exclamation_mark", "trouble", "only what is not all right", "filter.trouble"),
     ("F", "freeze", "hold the order; values still move", "order.freeze"),
     ("v", "mode", "cards or table", "view.mode"),
+    ("t", "tap", "show requests of this as they end; in Tap: start, stop", "tap"),
+    ("n", "sample", "in Tap: one of 1, 10, 100", "tap.sample"),
+    ("C", "clear_tap", "in Tap: forget what was shown", "tap.clear"),
 )
 _TIME: Final = (
     ("p", "pause", "hold the picture", "time.pause"),

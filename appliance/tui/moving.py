@@ -8,7 +8,7 @@ from .facts import state as breaker_state
 from .scene import HOLD, VIEWS
 from .stage import Stage
 from .tables import Item, ordered
-from .views import upstreams
+from .views import tap, upstreams
 
 
 class Moving(Stage):
@@ -28,6 +28,8 @@ class Moving(Stage):
         view = self.ui.view
         if view in (1, 3):
             return upstreams.tree(scene, view)
+        if view == 5:
+            return tap.rows(scene)
         kind = {2: "br", 4: "rt"}.get(view)
         return ordered(scene, kind, view) if kind is not None else []
 

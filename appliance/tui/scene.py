@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from .glyphs import UNICODE, Glyphs
 from .state import Model
+from .tapped import Tapped
 
 Status = Literal["connecting", "live", "stale", "disconnected", "denied", "replay"]
 VIEWS: Final = (
@@ -89,6 +90,7 @@ class Scene:
     m: int = 0
     paused: int | None = None
     trips: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tap: Tapped = Tapped()
     span: tuple[int, int] | None = None
     speed: float = 0.0
 

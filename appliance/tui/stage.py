@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from textual.app import App, ComposeResult
@@ -25,6 +25,7 @@ from .past import Past
 from .render import screen
 from .scene import Link, Scene, Ui
 from .state import Model, reduce
+from .tapped import Tapped
 
 FPS = 4.0
 
@@ -64,6 +65,7 @@ class Stage(App[int]):
         self._heard: deque[Heard] = deque()
         self._asked: set[str] = set()
         self.past = Past()
+        self.tap = Tapped()
         self.at: int | None = None
         self.speed = 0.0
         self.replaying = False
@@ -114,6 +116,8 @@ class Stage(App[int]):
         while self._heard:
             heard = self._heard.popleft()
             if heard.link is not None:
+                if heard.link.status != "live" and self.tap.runs:  # it ended with its connection
+                    self.tap = replace(self.tap, until=0.0)
                 if heard.link.status == "live" and self.link.status != "live":
                     self._offset = None
                     self.fetch_trips()
@@ -124,6 +128,8 @@ class Stage(App[int]):
                 if self.model.gaps != before.gaps:  # another life: its clock began anew
                     self.past, self.at = Past(), None
                 self.past.add(heard.frame, before)
+                if heard.frame.get("k") == "tap":
+                    self.tap = self.tap.take(heard.frame)
                 if heard.frame.get("k") in ("snap", "delta"):
                     near = time.monotonic() - self.model.m / 1000
                     self._offset = near if self._offset is None else min(self._offset, near)
@@ -166,12 +172,12 @@ class Stage(App[int]):
             span = (self.model.wall_now(self.past.first), self.model.wall_now(self.past.last))
             return Scene(
                 held, self.link, self.ui, now, self.at or held.m, held.wall_now(self.at or held.m),
-                dict(self.trips), span, self.speed,
+                dict(self.trips), self.tap, span, self.speed,
             )  # fmt: skip
         m = self.model.m
         if self._offset is not None and self.link.status == "live":
             m = max(m, min(m + 3000, round((now - self._offset) * 1000)))
-        return Scene(self.model, self.link, self.ui, now, m, None, dict(self.trips))
+        return Scene(self.model, self.link, self.ui, now, m, None, dict(self.trips), self.tap)
 
     def held(self) -> Model | None:
         """Give the model of the moment that is shown instead of now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,7 @@ async def wait_for(feed: Feed, kind: str, name: str, word: str, limit: float) ->
             if thing is None:
                 return failed(f"{name} is gone", Exit.CONFLICT)
             if thing.get(field) == word:
-                print(f"{printable(name)} is {state_words(word)}")
+                print(f"{printable(name)} is {state_words(word)}", file=sys.stderr)
                 return Exit.OK
     now: Fields = feed.state.get(kind, {}).get(name, {})
     left = f", {now.get('act')} requests left" if kind == "ep" else ""

@@ -10,7 +10,7 @@ from appliance.config.plan import Plan
 from appliance.config.policy_text import Line
 from appliance.model.text import counted
 from appliance.tui.feed import Feed
-from appliance.wire.delta import State
+from appliance.wire.delta import Fields, State
 
 from .exits import Exit
 from .remote import talk
@@ -40,7 +40,7 @@ class Running:
             return [*lines, Line("now", f"{self.name} has no route {outcome.route.name}")]
         lines.append(Line("now", f"route {outcome.route.name}: {_flow(row)}"))
         for share in outcome.shares:
-            lines += self._upstream(share.upstream)
+            lines += self._upstream(outcome.route.name, share.upstream)
         return lines
 
     def document(self, plan: Plan, outcome: Outcome) -> dict[str, Any]:
@@ -50,8 +50,10 @@ class Running:
         route = "" if outcome.route is None else outcome.route.name
         of = {
             kind: {key: row for key, row in self.state.get(kind, {}).items() if row.get("up", key) in names}
-            for kind in ("up", "ep", "br")
+            for kind in ("up", "ep")
         }
+        fuses = [self._fuse(route, row.get("up", ""), key) for key, row in of["ep"].items()]
+        of["br"] = {key: row for key, row in fuses if row is not None}
         return {
             "name": self.name,
             "m": self.m,
@@ -61,17 +63,24 @@ class Running:
             **of,
         }
 
-    def _upstream(self, name: str) -> list[Line]:
+    def _fuse(self, route: str, upstream: str, endpoint: str) -> tuple[str, Fields | None]:
+        """Give the breaker that requests of a route to an endpoint go through; a route may have its own."""
+        breakers = self.state.get("br", {})
+        for key in (f"{route}@{endpoint}", f"{route}@{upstream}", endpoint, upstream):
+            if key in breakers:
+                return key, breakers[key]
+        return "", None
+
+    def _upstream(self, route: str, name: str) -> list[Line]:
         row = self.state.get("up", {}).get(name)
         if row is None:
             return [Line("now", f"there is no upstream {name}")]
         ready = f"{show('n', row.get('up_n'))} of {counted(int(row.get('eps') or 0), 'endpoint')} ready"
         lines = [Line("now", f"upstream {name}: {ready}, {_flow(row)}")]
-        breakers = self.state.get("br", {})
         for key, each in self.state.get("ep", {}).items():
             if each.get("up") != name:
                 continue
-            fuse = breakers.get(key) or breakers.get(name)
+            _, fuse = self._fuse(route, name, key)
             told = (
                 "" if fuse is None else f"; breaker {state_words(fuse.get('st'))}, {progress(fuse, self.m)}"
             )

@@ -17,7 +17,7 @@ def breaker_lines(name: str, row: Mapping[str, Any], m: int) -> list[str]:
     """Tell of one breaker; ``m`` is now (milliseconds since the start of the proxy)."""
     lines: list[Line] = [
         ("breaker", f"{printable(name)}, of upstream {printable(row.get('up'))}"),
-        ("state", f"{state_words(row.get('st'))}{_since(row.get('since'), m)}; {progress(row, m)}"),
+        ("state", f"{state_words(row.get('st'))}{_lasting(row, m)}; {progress(row, m)}"),
     ]
     lines += _forced(row.get("forced"), m)
     share = show("err", row.get("er"))
@@ -93,8 +93,10 @@ def _until(until: object, m: int) -> str:
     return f"for another {format_duration(max(0, round((until - m) / 1000)))}"
 
 
-def _since(since: object, m: int) -> str:
-    if not isinstance(since, (int, float)):
+def _lasting(row: Mapping[str, Any], m: int) -> str:
+    """Say how long it is so; what is known is since when its own state is, not since when it was forced."""
+    since = row.get("since")
+    if row.get("forced") or not isinstance(since, (int, float)):
         return ""
     return f" for {format_duration(max(0, round((m - since) / 1000)))}"
 

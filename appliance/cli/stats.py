@@ -18,7 +18,7 @@ from appliance.model.text import printable
 from appliance.net.reach import ReachError, reach
 from appliance.tui.feed import Feed
 from appliance.wire.codec import state_out
-from appliance.wire.delta import State, Things
+from appliance.wire.delta import Fields, State, Things
 from appliance.wire.filter import Predicate, things_filter
 
 from .exits import Exit
@@ -65,11 +65,17 @@ def _chosen(state: State, wanted: Showing, matches: Predicate) -> State:
     for name in wanted.sets:
         things = state.get(name, {})
         rows: Things = {}
-        for key, thing in things.items() if name == "rt" else sorted(things.items()):  # the first match wins
+        for key, thing in sorted(things.items(), key=_place):
             if matches({"state": thing.get("st"), **thing, "name": key, "set": name}):
                 rows[key] = thing
         chosen[name] = rows
     return chosen
+
+
+def _place(item: tuple[str, Fields]) -> tuple[int, str]:
+    """Give the place of a thing: of routes the first match wins, everything else goes by its name."""
+    place = item[1].get("pos")
+    return place if isinstance(place, int) else 0, item[0]
 
 
 def _print(feed: Feed, state: State, wanted: Showing, *, first: bool) -> None:

@@ -271,7 +271,7 @@ class Actions:
     def _without(self, order: Order, cluster: Cluster, endpoint: Endpoint) -> str:
         """Say how many endpoints stay usable without one; refuses to take the last, unless that is meant."""
         usable = self._usable(cluster, [endpoint])
-        if not usable and order.args.get("last") is not True:
+        if not usable and self._usable(cluster, []) and order.args.get("last") is not True:
             raise Refused(
                 "conflict",
                 f"this takes the last usable endpoint of {cluster.name}, and then every request fails; "
@@ -332,13 +332,13 @@ class Actions:
         return await self._load(order, dry_run=order.dry_run)
 
     async def _load(self, order: Order, *, dry_run: bool) -> Result:
+        expect = order.expect.get("digest", "")
+        if "digest" in order.expect and not (isinstance(expect, str) and expect):
+            raise Refused("invalid", "expect.digest is that of the file that was shown")
         if self._reloader is None:
             raise Refused("unsupported", "there is no file to load")
         with trio.CancelScope(shield=not dry_run):  # whoever asked may leave; half a reload must not be
-            expect = order.expect.get("digest")
-            outcome = await self._reloader.reload(
-                dry_run=dry_run, expect=expect if isinstance(expect, str) else ""
-            )
+            outcome = await self._reloader.reload(dry_run=dry_run, expect=expect)
         code = "ok" if outcome.ok else "conflict" if outcome.other else "failed"
         return Result(code, outcome.text, outcome_fields(outcome))
 

@@ -6,8 +6,10 @@ then, or whoever may do nothing could push all other events out of the ring.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from math import inf
 from typing import Any, Final
 
@@ -34,7 +36,7 @@ class Audit:
     def __init__(self, bulletin: Bulletin, now: Callable[[], float]) -> None:
         self._bulletin = bulletin
         self._now = now
-        self._done: dict[Key, tuple[float, Mapping[str, Any], Result]] = {}
+        self._done: dict[Key, tuple[float, bytes, Result]] = {}
         self._pace: dict[object, tuple[float, float]] = {}
         self._refused_at = -inf
         self._refused = 0
@@ -54,7 +56,9 @@ class Audit:
         found = self._done.get(key)
         if found is None or found[0] <= self._now():
             return None
-        return found[2] if found[1] == asked else Result("invalid", "this id was that of another command")
+        return (
+            found[2] if found[1] == _mark(asked) else Result("invalid", "this id was that of another command")
+        )
 
     def remember(self, key: Key, asked: Mapping[str, Any], result: Result) -> None:
         """Keep a result for those who ask again."""
@@ -62,7 +66,7 @@ class Audit:
         self._done = {old: row for old, row in self._done.items() if row[0] > now}
         while len(self._done) >= _MOST:
             del self._done[next(iter(self._done))]
-        self._done[key] = (now + REMEMBERED, asked, result)
+        self._done[key] = (now + REMEMBERED, _mark(asked), result)
 
     def refuse(self, op: str, order: Order, result: Result) -> None:
         """Tell of a command that was refused whatever it is: one a second, and how many came besides."""
@@ -85,6 +89,11 @@ class Audit:
         if peer.address:
             told["peer"] = peer.address
         self._bulletin.add("audit", "info" if result.ok else "warning", _subject(order), text, **told)
+
+
+def _mark(asked: Mapping[str, Any]) -> bytes:
+    """Give what tells a command from others; its arguments may be large, and are not kept."""
+    return sha256(json.dumps(asked, sort_keys=True).encode()).digest()
 
 
 def _subject(order: Order) -> str:

@@ -182,14 +182,16 @@ class Board:
     def _routes(self, now: float, news: dict[str, Tally]) -> Things:
         limits = self._worker.current().limits.all
         rows: Things = {}
-        for plan in self._worker.plan.routes:
+        for place, plan in enumerate(self._worker.plan.routes):
             limit = limits.get(plan.name)
             refused = 0 if limit is None else limit.refused
             flow = self._flow(now, "rt", plan.name, news)
-            rows[plan.name] = things.route(plan, flow, refused, self._hits.get(plan.name))
+            row = things.route(plan, flow, refused, self._hits.get(plan.name))
+            rows[plan.name] = {"pos": place, **row}
         if NO_ROUTE in self._hits:
             flow = self._flow(now, "rt", NO_ROUTE, news)
             rows[NO_ROUTE] = {
+                "pos": len(rows),
                 "match": "no route took it",
                 "to": "-",
                 **things.flowing(flow),

@@ -264,8 +264,17 @@ def _headers(request: h11.Request) -> dict[str, str]:
 
 
 def _path(request: h11.Request) -> str:
-    return request.target.decode("latin-1").partition("?")[0]
+    return _origin_form(request).partition("?")[0]
 
 
 def _query(request: h11.Request) -> str:
-    return request.target.decode("latin-1").partition("?")[2]
+    return _origin_form(request).partition("?")[2]
+
+
+def _origin_form(request: h11.Request) -> str:
+    """Give path and query; a server takes the absolute form, too (RFC 9112 section 3.2.2)."""
+    target = request.target.decode("latin-1")
+    if not target.lower().startswith("http://"):
+        return target
+    slash = target.find("/", 7)
+    return target[slash:] if slash >= 0 else "/"

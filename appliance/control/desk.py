@@ -222,6 +222,10 @@ class Desk:
             self._deltas[key] = encode(frame) if change else ""
         return self._deltas[key] or None
 
+    def heartbeat(self, base: Moment) -> str:
+        """Give a difference that has none, for a client that has heard nothing for long."""
+        return encode({"k": "delta", **self._head(), "base": base.seq})
+
     def events(self, after: int) -> tuple[int, str] | None:
         """Give the events behind an id as a frame, with the id of the last; None if there are none."""
         lost, rows = self.worker.bulletin.after(after, EVENTS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from appliance.config.plan_policy import RecorderPlan
@@ -76,11 +77,25 @@ class Recorder:
         self._thaw()
 
     def _thaw(self) -> None:
-        """Let the oldest go while they are too many, or larger together than all the rest may be."""
+        """Let the oldest go while they are too many, or larger together than all the rest may be.
+
+        The last one stays; it only grows no more.
+        """
         frozen = self._frozen
-        most = self._plan().max_size
-        while len(frozen) > FROZEN or (frozen and sum(each.size for each in frozen.values()) > most):
+        while len(frozen) > FROZEN:
             del frozen[next(iter(frozen))]
+        most = self._plan().max_size
+        while sum(each.size for each in frozen.values()) > most and self._kept() > most:
+            if len(frozen) == 1:
+                (last,) = frozen.values()
+                last.until = -inf
+                return
+            del frozen[next(iter(frozen))]
+
+    def _kept(self) -> int:
+        """Give the characters kept aside; what lies around several trips is there once."""
+        rows = {id(row): row for each in self._frozen.values() for row in each.rows}
+        return sum(len(row.text) for row in rows.values())
 
     @property
     def oldest(self) -> float | None:

@@ -192,7 +192,7 @@ class Session:
             self._looked = moment.seq
             if text is None and now - self._sent_at < 1.0:
                 return None
-            text = text or encode({"k": "delta", "seq": moment.seq, "base": self._base.seq, "m": moment.m})
+            text = text or desk.heartbeat(self._base)
             self._base = moment
         else:
             if moment.seq <= self._asked_at:

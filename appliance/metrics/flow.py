@@ -49,6 +49,7 @@ class Flow:
 
     __slots__ = (
         "_at",
+        "_born",
         "_ends",
         "_idle",
         "_keep_times",
@@ -64,7 +65,7 @@ class Flow:
         self.total = Tally()
         self.quiet = True
         """Whether nothing came within the window, so that nothing changes but by news."""
-        self._at = now
+        self._at = self._born = now
         self._ends: deque[_End] = deque([(now, 0, 0, 0, 0, (0,) * 6)])
         self._idle: deque[float] = deque([now])
         self._slots: deque[tuple[float, Counts]] = deque()
@@ -147,7 +148,8 @@ class Flow:
     def retries(self) -> float:
         """Give tries beyond the first per second, over the window."""
         first, last = self._ends[0], self._ends[-1]
-        return (last[4] - first[4]) / (last[0] - first[0]) if last[0] > first[0] else 0.0
+        seconds = max(last[0] - first[0], min(WINDOW, last[0] - self._born))
+        return (last[4] - first[4]) / seconds if seconds else 0.0
 
     @property
     def errors_by_try(self) -> float | None:

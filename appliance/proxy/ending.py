@@ -69,7 +69,8 @@ class Ending:
             failed = response is not None and grpc_status(response) in GRPC_FAILURES
         seconds = (exchange.head_at or now) - exchange.started
         stream, retries = exchange.stream, max(0, exchange.tries - 1)
-        received = 0 if exchange.request.body is NO_BODY else stream.received
+        bodiless = exchange.request.body is NO_BODY and not _tunnelled(exchange)
+        received = 0 if bodiless else stream.received
         cell.count(
             status,
             seconds,
@@ -79,3 +80,8 @@ class Ending:
             received=received,
             retries=retries,
         )
+
+
+def _tunnelled(exchange: Exchange) -> bool:
+    response = None if exchange.attempt is None else exchange.attempt.response
+    return response is not None and response.tunnel is not None

@@ -115,6 +115,7 @@ def trouble(
         -(near if near >= NEAR else 0.0),
         -number(row, "err") if number(row, "err") >= 0.001 else 0.0,
         -_ratio(model, kind, key, row),
+        number(row, "pos"),
         key,
     )
 

@@ -60,3 +60,11 @@ async def test_csv_has_one_head(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines.count("set,name,field,value") == 1
     assert lines.count("up,b,err,0.2") == 2
     assert "up,a\\x1b,rps,2" in lines
+
+
+async def test_routes_stand_in_the_order_in_which_they_are_tried(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when one has come in between."""
+    rows = {"all": {"pos": 1, "rps": 0}, "new": {"pos": 0, "rps": 0}}
+    feed = FakeFeed([{"k": "snap", "m": 0, "proxy": {}, "rt": rows}])
+    await stats(feed, Showing(sets=("rt",), format="json"))  # type: ignore[arg-type]
+    assert list(json.loads(capsys.readouterr().out)["rt"]) == ["new", "all"]

@@ -137,6 +137,22 @@ async def test_the_last_one_is_drained_only_on_purpose(autojump_clock: trio.abc.
         assert (await here.proxy.connect().get()).status == 503
 
 
+async def test_where_nothing_is_usable_there_is_no_last_one(autojump_clock: trio.abc.Clock) -> None:
+    """An endpoint that gets nothing anyway may be drained, drained for longer, and weighed away."""
+    async with office(two(), TWO) as here:
+        for name in (A, B):
+            await here.do("endpoint.drain", args={"endpoint": f"app/{name}", "last": True})
+        assert (await here.do("endpoint.drain", args={"endpoint": f"app/{B}", "ttl": 5000}))["ok"]
+        assert (await here.do("endpoint.weight", args={"endpoint": f"app/{B}", "weight": 0}))["ok"]
+
+
+@pytest.mark.parametrize("digest", [5, "", None])
+async def test_a_digest_that_is_none_loads_nothing(digest: object, autojump_clock: trio.abc.Clock) -> None:
+    """A file with errors has an empty one."""
+    async with office(two(), TWO) as here:
+        assert (await here.do("profile.reload", expect={"digest": digest}))["code"] == "invalid"
+
+
 async def test_a_weight_counts_until_a_reload(autojump_clock: trio.abc.Clock) -> None:
     """0 takes an endpoint out; a reload gives back what the profile says."""
     async with office(two(), TWO) as here:

@@ -79,6 +79,13 @@ def test_the_same_command_has_the_same_result_for_a_while() -> None:
     assert len(kept._done) <= 1000
 
 
+def test_arguments_are_not_kept() -> None:
+    """They may be large, and many."""
+    kept, _ = audit(Clock())
+    kept.remember((0, "a"), {"args": {"weight": [[]] * 10_000}}, Result("ok", "done"))
+    assert all(len(row[1]) == 32 for row in kept._done.values())
+
+
 async def test_whatever_stands_in_a_command_the_events_can_be_told(autojump_clock: trio.abc.Clock) -> None:
     """Reasons that are no text, half a character, or very long: every frame is JSON in UTF-8, and small."""
     nested: object = "x"

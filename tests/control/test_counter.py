@@ -62,6 +62,7 @@ async def test_what_can_be_looked_at(autojump_clock: trio.abc.Clock) -> None:
         assert [item["text"] for item in json.loads(body)["items"]] == ["two"]
         assert (await ask(here, "GET /v1/events?after=x"))[0] == 400
         assert await ask(here, "GET /healthz") == (200, b"ok\n")
+        assert await ask(here, "GET http://x/healthz?y") == (200, b"ok\n")
         assert await ask(here, "HEAD /readyz") == (200, b"")
         status, body = await ask(here, "GET /metrics")
         assert (status, b"meshctl_build_info" in body) == (200, True)

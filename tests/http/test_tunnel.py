@@ -234,6 +234,10 @@ async def test_bytes_go_both_ways_until_the_end(down: str, up: str, autojump_clo
         await side.finish()
         assert await side.receive(4) == b"LAST"
         assert await side.at_end()
+        await proxy.settle()
+        (tally,) = [cell.take() for cell in proxy.worker.ending.cells.values()]
+        assert tally is not None
+        assert (tally.received, tally.sent) == (14, 14)
         await proxy.check_idle()
 
 

@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import trio
@@ -24,6 +25,7 @@ from appliance import __version__
 
 from .assets import profile_path
 from .demo_origin import Mood, Origin
+from .demo_top import Kept, Narrator, close_dashboard, open_dashboard, stats_socket
 from .exits import Exit
 
 _CLIENTS = 6
@@ -32,15 +34,30 @@ _START_LIMIT = 30.0  # seconds for the proxy to listen
 _REQUEST = b"GET / HTTP/1.1\r\nhost: demo\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.I)
 
-# The story, told in a loop: how long, bravo's mood, what is said.
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """How long (seconds), bravo's mood, what is said, and what to look at in the dashboard."""
+
+    seconds: float
+    mood: Mood
+    text: str
+    hint: str
+
+
 _STORY = (
-    (4.0, Mood.WELL, "all three servers are well"),
-    (4.0, Mood.SLOW, "bravo goes slow: 400 ms for each answer, which is no failure"),
-    (5.0, Mood.FAILING, "bravo fails: it answers 503; its breaker opens, and clients notice nothing"),
-    (5.0, Mood.WELL, "bravo has recovered: the next two probes succeed, and its breaker closes"),
-    (5.0, Mood.REFUSING, "bravo hangs up on everyone: the same again"),
-    (5.0, Mood.WELL, "bravo has recovered once more"),
-)
+    Scene(4, Mood.WELL, "all three servers are well", "2 shows their breakers, 1 comes back here"),
+    Scene(4, Mood.SLOW, "bravo goes slow: 400 ms for each answer, which is no failure",
+          "its p99 rises, and its breaker stays closed"),
+    Scene(6, Mood.AILING, "bravo ails: two of five answers are 503; retries hide it, its fuse fills",
+          "at half of a window it would blow; clients still see no error"),
+    Scene(5, Mood.FAILING, "bravo fails: it answers 503; its breaker opens, and clients notice nothing",
+          "OPEN: nothing is sent there; ⏎ says why, and counts down to the first probe"),
+    Scene(6, Mood.WELL, "bravo has recovered: the next two probes succeed, and its breaker closes",
+          "[ goes back to see it again, . comes back to now"),
+    Scene(5, Mood.REFUSING, "bravo hangs up on everyone: the same again", "6 shows what has happened so far"),
+    Scene(5, Mood.WELL, "bravo has recovered once more", "a curl of your own shows, too; q ends the demo"),
+)  # fmt: skip
 
 
 class Tally:
@@ -74,16 +91,20 @@ class Tally:
         self.bad.clear()
 
 
-def demo(seconds: float) -> int:
-    """Run the demo for ``seconds`` (0: until ctrl-c or SIGTERM); returns the exit code."""
+def demo(seconds: float, *, dashboard: bool = False) -> int:
+    """Run the demo for ``seconds`` (0: until ctrl-c or SIGTERM); returns the exit code.
+
+    With ``dashboard`` that shows it on this terminal, until somebody leaves it; else a line tells of each
+    second.
+    """
     try:
-        return trio.run(_demo, seconds)
+        return trio.run(_demo, seconds, dashboard)
     except* BrokenPipeError:  # nobody reads any more
         sys.stderr.close()
     return Exit.OK
 
 
-async def _demo(seconds: float) -> int:
+async def _demo(seconds: float, dashboard: bool) -> int:
     origins = [Origin("alpha"), Origin("bravo"), Origin("charlie")]
     tally = Tally()
     async with trio.open_nursery() as nursery:
@@ -101,20 +122,26 @@ async def _demo(seconds: float) -> int:
         )
         started = time.monotonic()
         try:
-            port = await _wait_listening(proxy)
-            if port is None:
+            said = await _wait_listening(proxy)
+            if said is None:
                 nursery.cancel_scope.cancel()
                 return Exit.CANNOT_START
-            _introduce(port, origins, profile)
+            port, line = said
+            socket = stats_socket(line) if dashboard else ""
             nursery.start_soon(_read_log, proxy, tally)
-            nursery.start_soon(_echo, proxy, origins)
+            _introduce(port, origins, profile)
+            if not socket:
+                nursery.start_soon(_echo, proxy, origins)
             started = time.monotonic()
             async with trio.open_nursery() as load:  # ends before the proxy does: it loses no answer
                 for _ in range(_CLIENTS):
                     load.start_soon(_client, port, tally)
                 with trio.move_on_after(seconds or float("inf")) as story:
                     nursery.start_soon(_end_on_signal, story)
-                    await _tell(origins, tally, started, proxy)
+                    if socket:
+                        await _show(origins, proxy, socket)
+                    else:
+                        await _tell(origins, tally, started, proxy)
                 load.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
@@ -124,7 +151,7 @@ async def _demo(seconds: float) -> int:
 
 
 async def _end_on_signal(story: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for _ in signals:
             story.cancel()
 
@@ -143,17 +170,17 @@ def _importable() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
 
 
-async def _wait_listening(proxy: trio.Process) -> int | None:
-    """Read the proxy's start line for its port; None, with what it said, when it does not start."""
+async def _wait_listening(proxy: trio.Process) -> tuple[int, str] | None:
+    """Read the proxy's start line, with its port; None, with what it said, when it does not start."""
     text = b""
     if proxy.stderr is None:
         return None
     with trio.move_on_after(_START_LIMIT):
         async for piece in proxy.stderr:
             text += piece
-            found = re.search(rb"http://127\.0\.0\.1:(\d+)", text)
+            found = re.search(rb"http://127\.0\.0\.1:(\d+).*\n", text)
             if found:
-                return int(found[1])
+                return int(found[1]), text.decode(errors="replace")
     print(f"the proxy did not start:\n{text.decode(errors='replace')}", file=sys.stderr)
     return None
 
@@ -169,10 +196,10 @@ def _introduce(port: int, origins: list[Origin], profile: Path) -> None:
 
 async def _tell(origins: list[Origin], tally: Tally, started: float, proxy: trio.Process) -> None:
     bravo = origins[1]
-    for limit, mood, sentence in scenes():
-        bravo.mood = mood
-        print(f"{_clock(started)}  -- {sentence}", flush=True)
-        for _ in range(int(limit)):
+    for scene in scenes():
+        bravo.mood = scene.mood
+        print(f"{_clock(started)}  -- {scene.text}", flush=True)
+        for _ in range(int(scene.seconds)):
             await trio.sleep(1)
             if proxy.poll() is not None:
                 print("the proxy has ended", file=sys.stderr)
@@ -181,8 +208,39 @@ async def _tell(origins: list[Origin], tally: Tally, started: float, proxy: trio
             tally.reset()
 
 
-def scenes() -> Iterator[tuple[float, Mood, str]]:
-    """Give the scenes of the story for ever: seconds, bravo's mood, what is said."""
+async def _show(origins: list[Origin], proxy: trio.Process, socket: str) -> None:
+    """Let the dashboard show the story until somebody leaves it, or the proxy ends."""
+    kept = Kept()
+    process, narrator = await open_dashboard(_myself(), {**os.environ, **_importable()}, socket)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(kept.read, proxy)
+            nursery.start_soon(_narrate, origins[1], narrator)
+            nursery.start_soon(_end_with, proxy, nursery.cancel_scope)
+            await process.wait()
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            await close_dashboard(process)
+        narrator.close()
+    if proxy.poll() is not None:
+        print(f"the proxy has ended:\n{kept.text}", file=sys.stderr)
+
+
+async def _end_with(process: trio.Process, scope: trio.CancelScope) -> None:
+    await process.wait()
+    scope.cancel()
+
+
+async def _narrate(bravo: Origin, narrator: Narrator) -> None:
+    for scene in scenes():
+        bravo.mood = scene.mood
+        narrator.tell(scene.text, scene.hint)
+        await trio.sleep(scene.seconds)
+
+
+def scenes() -> Iterator[Scene]:
+    """Give the scenes of the story for ever."""
     while True:
         yield from _STORY
 

@@ -12,6 +12,7 @@ _BROKEN = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: 12\r\n\r\nout of order"
 )
 SLOW = 0.4  # seconds
+_ILL = (0, 2)  # of five answers of one that ails; never enough in a row to open a breaker
 
 
 class Mood(Enum):
@@ -19,6 +20,7 @@ class Mood(Enum):
 
     WELL = "well"
     SLOW = "slow"
+    AILING = "ailing"
     FAILING = "failing"
     REFUSING = "refusing"
 
@@ -64,7 +66,8 @@ class Origin:
             self.served += 1
             if self.mood is Mood.SLOW:
                 await trio.sleep(SLOW)
-            if self.mood is Mood.FAILING:
+            ails = self.mood is Mood.AILING and self.served % 5 in _ILL
+            if ails or self.mood is Mood.FAILING:
                 await stream.send_all(_BROKEN)
             else:
                 body = f"{self.name} says hello\n".encode()

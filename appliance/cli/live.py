@@ -241,6 +241,7 @@ def top(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     replay: Annotated[str, typer.Option(metavar="FILE", help="A recording, instead of a proxy.")] = "",
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a screen: meshctl watch.")] = False,
     utc: Utc = False,
+    story: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
     """Watch a proxy live: breakers, upstreams, routes, events. Keys act on what the cursor is on; ? helps."""
     import sys
@@ -269,6 +270,7 @@ def top(  # noqa: PLR0913, PLR0917 (one parameter for each option)
         utc,
         not no_mouse,
         replay,
+        story,
     )
     raise typer.Exit(command(target, wanted))
 

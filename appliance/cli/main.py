@@ -225,11 +225,13 @@ def run(
 @app.command()
 def demo(
     seconds: Annotated[float, typer.Option(help="Stop after so long; 0 runs until ctrl-c.")] = 0.0,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the dashboard.")] = False,
 ) -> None:
     """See it work: three servers, one of which fails. A proxy and a gentle load come with them."""
     from .demo import demo as command
 
-    raise typer.Exit(command(seconds))
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    raise typer.Exit(command(seconds, dashboard=terminal and not plain))
 
 
 @app.command()

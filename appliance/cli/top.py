@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from threading import Thread
 
 import trio
 
@@ -34,6 +35,8 @@ class Wanted:
     utc: bool = False
     mouse: bool = True
     replay: str = ""
+    story: int = -1
+    """A file descriptor that a story comes from, line by line; -1 for none."""
 
 
 VIEWS = ("overview", "breakers", "upstreams", "routes", "tap", "events", "profile", "system")
@@ -56,10 +59,20 @@ def top(name: str | None, wanted: Wanted) -> int:
         return failed(f"{wanted.replay}: {error}", Exit.FAILED)
     except OSError as error:
         return failed(f"{wanted.replay}: {error.strerror}", Exit.FAILED)
+    if wanted.story >= 0:
+        Thread(target=_listen, args=(wanted.story, app), daemon=True).start()
     code = app.run(mouse=wanted.mouse)
     if app.kept:
         print(app.kept)
     return Exit.OK if code is None else code
+
+
+def _listen(story: int, app: Top) -> None:
+    """Give the application the story as it comes: what is said, a tab, what to do about it."""
+    with open(story, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            text, _, hint = line.rstrip("\n").partition("\t")
+            app.ui.story = (text, hint)
 
 
 def _options(wanted: Wanted) -> Options:

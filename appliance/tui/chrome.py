@@ -177,6 +177,18 @@ def echo(scene: Scene, cells: int) -> Row:
     return clip(Row(((" ", ""), (safe(scene.ui.echo), "muted"))), cells, "…")
 
 
+def story(scene: Scene, cells: int) -> list[Row]:
+    """Give what a demonstration says; nothing if there is none."""
+    text, hint = (safe(part) for part in scene.ui.story)
+    if not text:
+        return []
+    told: list[list[Span]] = [
+        [(f" {scene.ui.glyphs.cursor} ", "key"), (text, "title bold")],
+        [(f"   {hint}", "")],
+    ]
+    return [clip(Row(tuple(spans)), cells, "…") for spans in told]
+
+
 def keys(scene: Scene, cells: int, *more: str) -> Row:
     """Give the line of keys: those of the view first, then those of all."""
     words: tuple[str, ...]

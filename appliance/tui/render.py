@@ -57,7 +57,7 @@ def _screen(scene: Scene, cells: int, count: int) -> list[Row]:
         head.append(chrome.tabs(scene, cells))
     foot = [chrome.keys(scene, cells, *_KEYS.get(scene.ui.view, ()))]
     if count >= chrome.FLAT:
-        foot.insert(0, chrome.echo(scene, cells))
+        foot = [*chrome.story(scene, cells), chrome.echo(scene, cells), *foot]
     room = count - len(head) - len(foot)
     if not scene.model.server:
         return [*head, *_waiting(scene, cells, room), *foot]

@@ -30,10 +30,13 @@ def lines(
         ]
     shown = [_request(scene, each, index, cells) for index, each in enumerate(_rows(trip.get("requests")), 1)]
     if trip.get("rule") == "failure_threshold" and shown:
-        limit = f"{facts.number(trip, 'run'):.0f}"
+        run = round(
+            facts.number(trip, "run")
+        )  # those in a row come last; some before them count in the window
         numbered = []
-        for index, line in enumerate(shown, 1):
-            numbered.append(Row((*line.spans, (f"{scene.ui.glyphs.bad} {index}/{limit}", "open"))))
+        for index, line in enumerate(shown, 1 + run - len(shown)):
+            place = f" {index}/{run}" if index > 0 else ""
+            numbered.append(Row((*line.spans, (f"{scene.ui.glyphs.bad}{place}", "open"))))
         shown = numbered
     whole = numbers.lasting((facts.number(trip, "until") - facts.number(trip, "m")) / 1000)
     span = f" for {whole}" if cells >= 100 else ""

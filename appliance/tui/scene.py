@@ -47,7 +47,8 @@ class Ui:
     """What the person has chosen; changed by keys, never by frames.
 
     Dictionaries are by view (1 to 8). ``cursor`` is the key of a thing, ``offset`` how far a list is
-    scrolled, ``order`` the order of keys that is held. ``echo`` is the line above the keys.
+    scrolled, ``order`` the order of keys that is held. ``echo`` is the line above the keys, ``story`` what a
+    demonstration says, and what to do about it.
     """
 
     view: int = 1
@@ -63,6 +64,7 @@ class Ui:
     moved_at: float = -HOLD
     table: bool | None = None
     echo: str = ""
+    story: tuple[str, str] = ("", "")
     help: bool = False
     cursor: dict[int, str] = field(default_factory=dict)
     offset: dict[int, int] = field(default_factory=dict)

@@ -2,72 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import pyte
 import pytest
 
 from appliance.cli.top import theme
 from tests.kit.running import Edge, edge
+from tests.kit.terminal import Terminal
 
 
-class Terminal:
-    """A terminal with `meshctl top` in it."""
-
-    def __init__(self, running: Edge, *words: str, size: tuple[int, int] = (120, 36), **environ: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        self.screen = pyte.Screen(*size)
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw = b""
-        env = {**os.environ, "TERM": "xterm-256color", "MESHCTL_TARGET": running.socket, "LC_ALL": "C.UTF-8"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "appliance", "top", *words],
-            stdin=slave, stdout=slave, stderr=slave, env=env | environ, start_new_session=True,
-        )  # fmt: skip
-        os.close(slave)
-
-    def read(self, seconds: float = 0.2) -> None:
-        """Take what it draws."""
-        if select.select([self.master], [], [], seconds)[0]:
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:
-                return
-            self.raw += data
-            self.stream.feed(data)
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.screen.display)
-
-    def wait(self, true: Callable[[], bool], limit: float = 30) -> float:
-        """Take what it draws until something is so; give how long that took."""
-        began = time.monotonic()
-        while not true():
-            assert time.monotonic() - began < limit, self.text
-            self.read()
-        return time.monotonic() - began
-
-    def type(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-        os.close(self.master)
+def top(running: Edge, *words: str, size: tuple[int, int] = (120, 36), **environ: str) -> Terminal:
+    return Terminal("top", *words, size=size, MESHCTL_TARGET=running.socket, **environ)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +27,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 def test_a_breaker_trips_and_shows(running: Edge) -> None:
     """Within a second of its opening; then keys work, and the terminal is as before."""
-    here = Terminal(running)
+    here = top(running)
     try:
         here.wait(lambda: "LIVE" in here.text and "CLOSED" in here.text)
         running.get("/ill", 12)
@@ -98,7 +47,7 @@ def test_a_breaker_trips_and_shows(running: Edge) -> None:
 
 def test_the_last_picture_can_be_kept(running: Edge) -> None:
     """On stdout, after the screen is gone."""
-    here = Terminal(running, "--view", "routes", size=(80, 24))
+    here = top(running, "--view", "routes", size=(80, 24))
     try:
         here.wait(lambda: "[4 Rte]" in here.text)
         here.type("Q")
@@ -112,7 +61,7 @@ def test_the_last_picture_can_be_kept(running: Edge) -> None:
 
 def test_a_signal_leaves_the_terminal_sane(running: Edge) -> None:
     """SIGTERM ends it in order."""
-    here = Terminal(running)
+    here = top(running)
     try:
         here.wait(lambda: "LIVE" in here.text)
         here.process.send_signal(signal.SIGTERM)
@@ -127,7 +76,7 @@ def test_a_signal_leaves_the_terminal_sane(running: Edge) -> None:
 
 def test_no_colour_is_no_colour(running: Edge) -> None:
     """Not one colour is sent, nor one sign beyond ASCII if that is asked for."""
-    here = Terminal(running, "--ascii", NO_COLOR="1")
+    here = top(running, "--ascii", NO_COLOR="1")
     try:
         here.wait(lambda: "LIVE" in here.text)
         here.read(0.5)
@@ -173,7 +122,7 @@ def test_a_recording_in_a_terminal(running: Edge, tmp_path: Path) -> None:
     """Made by `record`, shown by `top --replay`; what is none is told."""
     path = tmp_path / "x.meshrec"
     running.meshctl("record", "-o", str(path), "--for", "2s", "--past", "1m")
-    here = Terminal(running, "--replay", str(path))
+    here = top(running, "--replay", str(path))
     try:
         here.wait(lambda: "REPLAY x.meshrec" in here.text and "edge" in here.text)
         here.type("q")
@@ -181,7 +130,7 @@ def test_a_recording_in_a_terminal(running: Edge, tmp_path: Path) -> None:
         assert here.process.returncode == 0
     finally:
         here.close()
-    bad = Terminal(running, "--replay", str(running.profile))
+    bad = top(running, "--replay", str(running.profile))
     try:
         bad.wait(lambda: bad.process.poll() is not None)
         assert bad.process.returncode == 1

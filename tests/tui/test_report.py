@@ -28,6 +28,14 @@ def test_a_report_names_requests_endpoints_and_setting() -> None:
     assert "a probe failed" in told(rule="probe")
 
 
+def test_only_those_in_a_row_are_numbered() -> None:
+    """Failures before them are evidence, too, but good answers came in between."""
+    requests = trip()["requests"]
+    text = told(requests=[*requests[:2], *requests])
+    assert text.count("✗") == 7
+    assert [f"✗ {number}/5" in text for number in (0, 1, 5, 6, 7)] == [False, True, True, False, False]
+
+
 @pytest.mark.parametrize("count", [6, 7, 8, 9])
 def test_what_matters_least_goes_first(count: int) -> None:
     """Requests and setting stay."""

@@ -71,6 +71,8 @@ async def _record(feed: Feed, writer: Writer, wanted: Taking) -> None:
         for frame in await feed.history(from_=-wanted.past * 1000):
             writer.add(_masked(frame) if wanted.mask else frame)
             known = max([known, *(row.get("eid", -1) for row in _events(frame))])
+        for trip in await feed.trips():
+            writer.add({"k": "trip", "trip": trip})
     end = feed.m + wanted.lasts * 1000
     await feed.subscribe({name: True for name in SETS if name != "live"}, 4.0, known)
     whole_at = feed.m
@@ -82,6 +84,10 @@ async def _record(feed: Feed, writer: Writer, wanted: Taking) -> None:
             writer.flush()
         elif frame["k"] in ("snap", "delta", "events"):
             writer.add(_masked(frame) if wanted.mask else frame)
+        for name in [row.get("trip") for row in _events(frame) if row.get("trip")]:
+            answer = await feed.query("trip", trip=name)
+            if answer.get("ok") is True:
+                writer.add({"k": "trip", "trip": answer["now"]})
         if feed.m >= end:
             return
 

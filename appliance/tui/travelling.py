@@ -147,6 +147,9 @@ class Travelling(Doing):
         """Show a recording instead of a proxy."""
         self.replaying = True
         for frame in frames:
+            trip = frame.get("trip")
+            if frame.get("k") == "trip" and isinstance(trip, dict):
+                self.trips[str(trip.get("trip"))] = trip
             before = self.model
             self.model = reduce(before, frame)
             self.past.add(frame, before)

@@ -66,9 +66,18 @@ async def test_the_past_comes_first_and_events_once(
     feed = FakeFeed(told(5), {"history": past})
     await record(feed, Taking(str(tmp_path / "x"), 3.0, past=60.0))  # type: ignore[arg-type]
     assert feed.asked[0] == ("history", {"from_": -60_000.0})
-    assert feed.asked[1][3] == 4
+    assert feed.asked[2][3] == 4
     with (tmp_path / "x").open("rb") as file:
         assert [frame["k"] for frame in read(file)][:3] == ["hello", "snap", "events"]
+
+
+async def test_reports_of_trips_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of the past, and those of breakers that open meanwhile."""
+    rows = [*told(3), {"k": "events", "items": [{"eid": 6, "trip": "tr-2"}]}, {"k": "delta", "m": 9000}]
+    answers = {"trips": [{"trip": "tr-1"}], "trip": {"ok": True, "now": {"trip": "tr-2"}}}
+    await record(FakeFeed(rows, answers), Taking(str(tmp_path / "x"), 5.0, past=60.0))  # type: ignore[arg-type]
+    with (tmp_path / "x").open("rb") as file:
+        assert [frame["trip"]["trip"] for frame in read(file) if frame["k"] == "trip"] == ["tr-1", "tr-2"]
 
 
 async def test_what_is_there_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,4 +24,8 @@ demo *arguments:
 bench name *arguments:
     ./build/bench "$@"
 
+# The pictures in docs/pictures, from the recording there (Debian: fonts-firacode); just pictures record makes it anew.
+pictures *arguments:
+    ./build/pictures "$@"
+
 set positional-arguments

@@ -22,7 +22,8 @@ meshctl demo                                   see it work, no set-up needed
 meshctl validate edge.yaml                     say everything that is wrong
 meshctl route edge.yaml GET http://a.example/  which route takes it, and why
 meshctl run edge.yaml                          start the proxy
-meshctl watch                                  what happens in a running one
+meshctl top                                    watch it live, and act
+meshctl watch                                  what happens in it, line by line
 meshctl stats                                  its rates, errors, times and states
 meshctl breaker list                           its breakers, and how far they are from opening
 """
@@ -43,7 +44,7 @@ meshctl {version}: a service-mesh data plane that fits in one file
   meshctl validate PROFILE            check a profile, say everything that is wrong
   meshctl route PROFILE METHOD URL    which route takes a request, and why
   meshctl run PROFILE                 start the proxy in the foreground
-  meshctl watch                       what happens in it, in another terminal
+  meshctl top                         watch it live, in another terminal
 
 A profile of ten lines is enough to begin:
 

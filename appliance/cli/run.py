@@ -142,9 +142,7 @@ def _start_line(plan: Plan, bound: list[Bound], entrances: list[Entrance]) -> st
     line = f"meshctl {__version__} {plan.name} ({plan.file} {plan.digest}, {counts})"
     line += f" listening: {'  '.join(places)}"
     if entrances:
-        line += (
-            f"  stats: {'  '.join(each.place for each in entrances)}  (watch it: meshctl watch {plan.name})"
-        )
+        line += f"  stats: {'  '.join(each.place for each in entrances)}  (watch it: meshctl top {plan.name})"
     return line
 
 

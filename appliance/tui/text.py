@@ -79,8 +79,8 @@ def fit(text: str, cells: int, align: Align = "left", more: str = "…") -> str:
 
 
 def cut_path(text: str, cells: int, more: str = "…") -> str:
-    """Cut in the middle: of a long path both ends tell most."""
+    """Cut in the middle: of a long path or name both ends tell most, the end a bit more."""
     if width(text) <= cells or cells < 8 or not text.isascii():
         return cut(text, cells, more)
-    tail = (cells - 1) // 3
+    tail = (cells - 1) * 3 // 5
     return text[: cells - 1 - tail] + more + text[-tail:]

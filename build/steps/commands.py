@@ -1,4 +1,4 @@
-"""The commands behind the scripts: demo, test, check, pyz, bench, and archive, which the others call."""
+"""The commands behind the scripts: demo, test, check, pyz, bench, pictures; the others call archive."""
 
 import os
 import sys
@@ -145,6 +145,15 @@ def bench(arguments: Sequence[str]) -> int:
     return run([sys.executable, ROOT / "tests" / "bench" / "run.py", *arguments], cwd=ROOT, timeout=None)
 
 
+def pictures(arguments: Sequence[str]) -> int:
+    """Draw the pictures of the documentation, or record anew what they show."""
+    progress = Progress(2)
+    venv = set_up("pictures", progress)
+    progress.say("[2/2] pictures")
+    command = [environment.python_of(venv), "-m", "drawing", *arguments]
+    return run(command, cwd=ROOT / "build", timeout=600, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "test": test,
@@ -152,4 +161,5 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "pyz": pyz,
     "bench": bench,
     "archive": archive,
+    "pictures": pictures,
 }

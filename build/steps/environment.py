@@ -45,11 +45,13 @@ def group(project: Mapping[str, Any], name: str, *, seen: tuple[str, ...] = ()) 
 
 
 def requirements(project: Mapping[str, Any], purpose: str) -> list[str]:
-    """What an environment to ``build`` or to ``test`` holds; the project itself runs from the tree."""
+    """What an environment to ``build``, to ``test`` or for ``pictures`` holds; the project is not in it."""
     test = group(project, "test")
     if purpose == "build":
         shiv = [entry for entry in test if re.match(r"shiv\b", entry)]
         return [*project["build-system"]["requires"], *shiv]
+    if purpose == "pictures":
+        return [*project["project"]["dependencies"], *group(project, "pictures")]
     return [*project["project"]["dependencies"], *test]
 
 

@@ -59,7 +59,7 @@ def _columns(scene: Scene, cells: int) -> list[Column]:
         style = of_state(facts.state(item[1])).split()[0]
         return ((bar(share, 11, glyphs), style), (f" {told}", ""))
 
-    ribbon = 30 if cells >= WIDE else 16
+    ribbon = 30 if cells >= WIDE else 10
     return [
         Column("BREAKER", 14, name, flex=True, sort="name"),
         Column("STATE", 11, state),

@@ -61,7 +61,7 @@ def tree_cell(scene: Scene, *, balance: bool = False) -> Cell:
         if row["kind"] == "up":
             fold = glyphs.closed_fold if row["folded"] else glyphs.open_fold
             how = ((f"  {safe(row.get('lb'))}", "muted"),) if balance else ()
-            return ((f"{fold} {safe(key)}", "title"), *how)
+            return ((f"{fold} ", "muted"), (safe(key), "title"), *how)
         branch = glyphs.last_branch if row["last"] else glyphs.branch
         return ((f"  {branch} ", "edge"), (safe(row.get("addr")), ""))
 

@@ -93,6 +93,11 @@ def _text(event: Mapping[str, Any]) -> str:
     """Give what happened without the subject, which stands in a column of its own."""
     text = safe(event.get("text", ""))
     subject = safe(event.get("subj", ""))
+    if event.get("kind") == "audit" and event.get("op"):  # USER (uid N): OP: what was done "why"
+        did = text.partition(f"{safe(event['op'])}")[2].partition(": ")[2]
+        code = "" if event.get("code") == "ok" else f"{safe(event.get('code'))}: "
+        who = safe(event.get("user") or event.get("peer") or "?")
+        return f"{code}{did.replace(f' {subject}', '', 1)} ({who})"
     for start in (f"breaker {subject} ", f"endpoint {subject} ", f"name {subject} ", f"listener {subject}: "):
         text = text.removeprefix(start)
     return text

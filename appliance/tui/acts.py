@@ -23,8 +23,9 @@ TIMES: Final = (("1m", 60_000), ("10m", 600_000), ("1h", 3_600_000), ("until cle
 class Wish:
     """Something that somebody wants done.
 
-    ``level`` 1 asks for the key again, 2 opens a dialog, 3 wants the name typed. ``lasts`` is an index of
-    TIMES, -1 where it has no end of its own. ``about`` are lines that say what it means.
+    ``level`` 0 does it at once, 1 asks for the key again, 2 opens a dialog, 3 wants the name typed. ``lasts``
+    is an index of TIMES, -1 where it has no end of its own. ``about`` are lines that say what it means.
+    ``number`` is one that the dialog asks for, under this name of ``args``.
     """
 
     title: str
@@ -37,10 +38,13 @@ class Wish:
     expect: Mapping[str, Any] = field(default_factory=dict)
     lasts: int = -1
     reason: str = ""
+    number: str = ""
 
     def command(self) -> str:
         """Give the same as a command."""
         words = ["meshctl", *self.words, self.name]
+        if self.number:
+            words.append(str(self.args[self.number]))
         if self.lasts >= 0:
             text, ms = TIMES[self.lasts]
             words += ["--for", text if ms is not None else "ever"]
@@ -48,9 +52,11 @@ class Wish:
             words += ["--reason", self.reason]
         return shlex.join(words)
 
-    def settled(self, lasts: int, reason: str) -> Wish:
+    def settled(self, lasts: int, reason: str, number: int | None = None) -> Wish:
         """Give the wish as it was decided in the dialog."""
         args = {**self.args, "reason": reason}
+        if self.number and number is not None:
+            args[self.number] = number
         if self.lasts >= 0:
             args["ttl"] = TIMES[lasts][1]
         return replace(self, args=args, lasts=lasts if self.lasts >= 0 else -1, reason=reason)
@@ -62,9 +68,28 @@ def wish(what: str, model: Model, item: Item) -> Wish | None:
     breaker, endpoint = model.things("br").get(key), model.things("ep").get(key)
     if what in ("open", "close", "reset", "clear") and breaker is not None:
         return _breaker(what, model, key, breaker)
-    if what in ("drain", "undrain") and endpoint is not None:
+    if what in ("drain", "undrain", "weigh", "check") and endpoint is not None:
         return _endpoint(what, model, key, endpoint)
     return None
+
+
+NAMES: Final = {
+    "open": "force OPEN…  o", "close": "force CLOSED…  c", "reset": "reset…  R", "clear": "clear  x",
+    "drain": "drain…  d", "undrain": "undrain  u", "weigh": "weigh…  w", "check": "check its health now",
+}  # fmt: skip
+"""What can be done, and the key for it."""
+
+
+def fitting(model: Model, item: Item) -> list[str]:
+    """Give what can be done about a thing."""
+    return [what for what in NAMES if wish(what, model, item) is not None]
+
+
+def reload(model: Model, digest: str, text: str) -> Wish:
+    """Give the wish to go over to the file as it was shown."""
+    about = (safe(text), "Effect   requests under way end under the profile that they began with")
+    return Wish("Reload profile", model.name, "profile.reload", {}, 2, ("reload", "--yes"), about,
+                {"digest": digest})  # fmt: skip
 
 
 def unfit(what: str) -> str:
@@ -104,6 +129,19 @@ def _breaker(what: str, model: Model, key: str, row: Mapping[str, Any]) -> Wish 
 def _endpoint(what: str, model: Model, key: str, row: Mapping[str, Any]) -> Wish | None:
     name = safe(key)
     args: dict[str, Any] = {"endpoint": key}
+    if what == "check":
+        if row.get("health") is None:
+            return None
+        return Wish(f"Check endpoint {name}", key, "endpoint.check", args, 0, ("endpoint", "check"))
+    if what == "weigh":
+        weight = round(facts.number(row, "weight"))
+        about = [
+            f"Now      {weight}, {numbers.rate(row.get('rps'))} tries/s",
+            "Effect   until a reload; 0 takes it out",
+        ]
+        args["weight"] = weight
+        return Wish(f"Weigh endpoint {name}", key, "endpoint.weight", args, 2, ("endpoint", "weight"),
+                    tuple(about), {"weight": row.get("weight")}, number="weight")  # fmt: skip
     if what == "undrain":
         if row.get("state") not in ("drained", "draining"):
             return None

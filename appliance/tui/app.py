@@ -12,16 +12,16 @@ from appliance.wire.filter import FilterError, things_filter
 
 from .canvas import Canvas
 from .chrome import WIDE
+from .keeping import Keeping
 from .keys import BINDINGS
-from .modals import Help, Sort
+from .modals import ORDERS, Choice, Help
 from .render import screen
 from .rows import plain
 from .scene import HOLD
 from .tapped import wrong
-from .tapping import Tapping
 
 
-class Top(Tapping):
+class Top(Keeping):
     """The application."""
 
     CSS = """
@@ -118,7 +118,7 @@ class Top(Tapping):
                 self.ui.moved_at = -HOLD
                 self.draw()
 
-        self.push_screen(Sort(self.ui.sort.get(self.ui.view, ("", False))[0]), chose)
+        self.push_screen(Choice("order", ORDERS, self.ui.sort.get(self.ui.view, ("", False))[0]), chose)
 
     def action_help(self) -> None:
         """Show what the keys do."""
@@ -138,11 +138,6 @@ class Top(Tapping):
     def on_canvas_rolled(self, event: Canvas.Rolled) -> None:
         """Move by the wheel."""
         self.move(event.lines)
-
-    def action_reload(self) -> None:
-        """Try to connect now."""
-        if self.link.status == "disconnected" and self.line is not None:
-            self.line.again()
 
     def action_leave(self, keep: bool) -> None:
         """End the dashboard; with ``keep`` the last picture is printed."""

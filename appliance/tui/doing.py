@@ -7,8 +7,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from . import acts
-from .modals import Confirm
+from .modals import Choice, Confirm
 from .moving import Moving
+from .text import safe
 
 AGAIN = 3.0
 """Seconds within which the same key again does what is small."""
@@ -27,10 +28,31 @@ class Doing(Moving):
         wish = None if found is None else acts.wish(what, self.model, found)
         if wish is None:
             self.say(acts.unfit(what))
+        elif wish.level == 0:
+            self.do(wish)
         elif wish.level == 1:
             self._arm(wish)
         else:
-            self.push_screen(Confirm(wish, self.scene), lambda sure: self._decided(wish, sure))
+            self.ask(wish)
+
+    def ask(self, wish: acts.Wish) -> None:
+        """Ask whether something is really wanted, and do it then."""
+        self.push_screen(Confirm(wish, self.scene), self._decided)
+
+    def action_menu(self) -> None:
+        """Ask what to do about what the cursor is on."""
+        found = self.chosen()
+        fits = [] if found is None else acts.fitting(self.model, found)
+        why = self.scene().acting
+        if why:
+            self.say(f"actions are off: {why}")
+        elif found is None or not fits:
+            self.say("nothing can be done about this: move the cursor to a breaker or an endpoint")
+        else:
+            choices = {what: acts.NAMES[what] for what in fits}
+            self.push_screen(
+                Choice(safe(found[0]), choices), lambda what: self.action_act(what) if what else None
+            )
 
     def _arm(self, wish: acts.Wish) -> None:
         """Do something small when the key comes again within three seconds."""
@@ -42,7 +64,7 @@ class Doing(Moving):
             self._armed = (wish.title, time.monotonic() + AGAIN)
             self.say(f"{wish.title}: the same key again does it  (same as: {wish.command()})")
 
-    def _decided(self, wish: acts.Wish, sure: acts.Wish | None) -> None:
+    def _decided(self, sure: acts.Wish | None) -> None:
         if sure is not None:
             self.do(sure)
 

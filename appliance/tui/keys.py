@@ -43,15 +43,19 @@ _TIME: Final = (
     ("minus", "speed(-1)", "slower", "time.slower"),
 )
 _ACTS: Final = (
+    ("a", "menu", "what can be done about this", "act.menu"),
     ("o", "act('open')", "force a breaker open", "act.open"),
     ("c", "act('close')", "force a breaker closed", "act.close"),
     ("R", "act('reset')", "reset a breaker", "act.reset"),
     ("x", "act('clear')", "let a forced breaker speak for itself", "act.clear"),
     ("d", "act('drain')", "drain an endpoint", "act.drain"),
+    ("w", "act('weigh')", "give an endpoint another weight", "act.weigh"),
     ("u", "act('undrain')", "let an endpoint have requests again", "act.undrain"),
 )
 _APP: Final = (
-    ("r", "reload", "connect now", "connect"),
+    ("r", "reload", "in Profile: load what is on disk; without a connection: connect now", "connect"),
+    ("e", "export", "write what is shown into a file", "out.export"),
+    ("y", "copy", "copy the name of this", "out.copy"),
     ("question_mark", "help", "this help", "help"),
     ("q", "leave(False)", "quit", "quit"),
     ("Q", "leave(True)", "quit, and print the last picture", "quit.keep"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -50,6 +50,9 @@ class Confirm(ModalScreen[acts.Wish | None]):
                 with RadioSet(id="lasts"):
                     for index, (text, _) in enumerate(acts.TIMES):
                         yield RadioButton(text, value=index == wish.lasts)
+            if wish.number:
+                value = str(wish.args[wish.number])
+                yield Input(value, id="number", type="integer", max_length=7)
             yield Input(placeholder="reason (stands in the events)", id="reason", max_length=200)
             if wish.level >= 3:
                 yield Input(placeholder=f"type the name to confirm: {safe(wish.name)}", id="name")
@@ -70,7 +73,11 @@ class Confirm(ModalScreen[acts.Wish | None]):
         lasts = -1
         if self.wish.lasts >= 0:
             lasts = max(0, self.query_one("#lasts", RadioSet).pressed_index)
-        return self.wish.settled(lasts, self.query_one("#reason", Input).value.strip())
+        number = int(self._number()) if self._number().isdecimal() else None
+        return self.wish.settled(lasts, self.query_one("#reason", Input).value.strip(), number)
+
+    def _number(self) -> str:
+        return self.query_one("#number", Input).value.strip() if self.wish.number else ""
 
     def check(self) -> None:
         """Look whether what was seen is still so, and show the command that does the same."""
@@ -93,6 +100,8 @@ class Confirm(ModalScreen[acts.Wish | None]):
         if seen is not None and (row is None or row.get("st") != seen):
             now = "gone" if row is None else facts.WORDS.get(facts.state(row), "?")
             return f"\nit has changed meanwhile: it is {now} now. esc, and look again"
+        if wish.number and not self._number().isdecimal():
+            return f"\n{wish.number} is a whole number"
         if wish.level >= 3 and self.query_one("#name", Input).value.strip() != wish.name:
             return "\ntype its name first"
         return ""
@@ -114,37 +123,46 @@ class Confirm(ModalScreen[acts.Wish | None]):
             self.action_refuse()
 
 
-class Sort(ModalScreen[str | None]):
-    """Asks for the order of a list."""
+class Choice(ModalScreen[str | None]):
+    """Asks for one of several."""
 
     CSS = """
-    Sort { align: center middle; }
-    Sort OptionList { width: 32; height: auto; border: round $primary; }
+    Choice { align: center middle; }
+    Choice OptionList { width: 44; max-width: 95%; height: auto; max-height: 90%; border: round $primary; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,s", "refuse", "cancel")]
-    COLUMNS = ("", "name", "rps", "err", "p50", "p99", "act", "rej", "trips_1h")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "refuse", "cancel")]
 
-    def __init__(self, now: str) -> None:
+    def __init__(self, title: str, choices: Mapping[str, str], now: str = "") -> None:
         super().__init__()
-        self.now = now
+        self._title = title
+        self._choices = choices
+        self._now = now
 
     def compose(self) -> ComposeResult:
         """Place the choices."""
-        yield OptionList(*(Text(each or "trouble (usual)") for each in self.COLUMNS))
+        choices = OptionList(*(Text(text) for text in self._choices.values()))
+        choices.border_title = self._title
+        yield choices
 
     def on_mount(self) -> None:
         """Begin at what is so now."""
-        self.query_one(OptionList).highlighted = (
-            self.COLUMNS.index(self.now) if self.now in self.COLUMNS else 0
-        )
+        keys = list(self._choices)
+        self.query_one(OptionList).highlighted = keys.index(self._now) if self._now in keys else 0
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take a choice."""
-        self.dismiss(self.COLUMNS[event.option_index])
+        self.dismiss(list(self._choices)[event.option_index])
 
     def action_refuse(self) -> None:
         """Leave it as it is."""
         self.dismiss(None)
+
+
+ORDERS: Final = {
+    "": "trouble (usual)",
+    **{each: each for each in ("name", "rps", "err", "p50", "p99", "act", "rej", "trips_1h")},
+}
+"""What a list can be sorted by."""
 
 
 class Help(ModalScreen[None]):

@@ -14,7 +14,7 @@ from .palette import of_state
 from .rows import Row, filled, rule
 from .scene import Scene
 from .text import safe
-from .views import breakers, events, overview, routes, system, tap, upstreams
+from .views import breakers, events, overview, profile, routes, system, tap, upstreams
 
 View = Callable[[Scene, int, int], list[Row]]
 _VIEWS: Final[dict[int, View]] = {
@@ -24,11 +24,13 @@ _VIEWS: Final[dict[int, View]] = {
     4: routes.lines,
     5: tap.lines,
     6: events.lines,
+    7: profile.lines,
     8: system.lines,
 }
 _KEYS: Final[dict[int, tuple[str, ...]]] = {
     2: ("v cards/table", "o force-open…", "c force-close…", "R reset…", "x clear…"),
-    3: ("←→ fold", "d drain…", "u undrain…"),
+    3: ("←→ fold", "d drain…", "u undrain…", "w weigh…"),
+    7: ("r reload…", "↑↓ scroll"),
     5: ("t start/stop", "/ match", "n sample", "space hold", "C clear"),
 }
 _SMALLEST: Final = 40, 10

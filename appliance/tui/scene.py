@@ -82,7 +82,7 @@ class Scene:
 
     ``paused`` is the moment that is shown instead of now (Unix milliseconds), None when live. ``trips`` are
     reports that have been fetched. ``span`` is the past that is known (Unix milliseconds), ``speed`` how fast
-    it runs.
+    it runs. ``disk`` is what the proxy said of the file of its profile, None before it did.
     """
 
     model: Model
@@ -95,6 +95,7 @@ class Scene:
     tap: Tapped = Tapped()
     span: tuple[int, int] | None = None
     speed: float = 0.0
+    disk: Mapping[str, Any] | None = None
 
     @property
     def stale(self) -> bool:

@@ -66,6 +66,7 @@ class Stage(App[int]):
         self._asked: set[str] = set()
         self.past = Past()
         self.tap = Tapped()
+        self.disk: Mapping[str, Any] | None = None
         self.at: int | None = None
         self.speed = 0.0
         self.replaying = False
@@ -172,12 +173,12 @@ class Stage(App[int]):
             span = (self.model.wall_now(self.past.first), self.model.wall_now(self.past.last))
             return Scene(
                 held, self.link, self.ui, now, self.at or held.m, held.wall_now(self.at or held.m),
-                dict(self.trips), self.tap, span, self.speed,
+                dict(self.trips), self.tap, span, self.speed, self.disk,
             )  # fmt: skip
         m = self.model.m
         if self._offset is not None and self.link.status == "live":
             m = max(m, min(m + 3000, round((now - self._offset) * 1000)))
-        return Scene(self.model, self.link, self.ui, now, m, None, dict(self.trips), self.tap)
+        return Scene(self.model, self.link, self.ui, now, m, None, dict(self.trips), self.tap, disk=self.disk)
 
     def held(self) -> Model | None:
         """Give the model of the moment that is shown instead of now."""

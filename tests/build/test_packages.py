@@ -12,7 +12,14 @@ def test_missing_programs_are_found_by_name(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(packages, "SYSTEM_FOLDERS", str(tmp_path / "none"))
     (tmp_path / "curl").touch(0o755)
     (tmp_path / "wrk").touch(0o644)
-    assert packages.find_missing({"PATH": str(tmp_path)}) == ["nginx", "wrk", "h2load", "nghttpd", "node"]
+    assert packages.find_missing({"PATH": str(tmp_path)}) == [
+        "nginx",
+        "wrk",
+        "h2load",
+        "nghttpd",
+        "node",
+        "promtool",
+    ]
 
 
 def test_the_tests_skipped_for_a_program_are_named(tmp_path: Path) -> None:

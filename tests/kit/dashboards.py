@@ -192,6 +192,16 @@ def edge() -> Model:
     return reduce_all(Model(), story())
 
 
+DISK: dict[str, Any] = {
+    "ok": True, "text": "would reload: 2 changes", "digest": "0123456789ab", "problems": "",
+    "changes": [{"path": "upstreams.payments.breaker.open_for"}, {"path": "routes.old"}],
+    "diff": "running → on disk\n\ncounts for requests from then on\n"
+    "  ~ upstreams.payments.breaker.open_for  30s (default) → 10s  line 92\n"
+    "  - routes.old                           to: legacy           was line 70\n\n2 changes",
+}  # fmt: skip
+"""What a proxy says of the file of its profile."""
+
+
 def scene(view: int = 1, model: Model | None = None, mode: str = "normal", **more: Any) -> Scene:
     """Give a picture: ``mode`` is normal, ascii or mono; ``more`` are fields of the scene or of ``ui``."""
     known = edge() if model is None else model
@@ -201,5 +211,6 @@ def scene(view: int = 1, model: Model | None = None, mode: str = "normal", **mor
         setattr(ui, name, more.pop(name))
     link = more.pop("link", Link("live", since=0.0, heard=100.0, lag=0.011))
     report = trip()
+    more.setdefault("disk", DISK)
     return Scene(known, link, ui, now=more.pop("now", 100.0), m=more.pop("m", known.m),
                  trips={"tr-000003": report}, **more)  # fmt: skip

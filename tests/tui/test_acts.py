@@ -19,7 +19,9 @@ def wish(what: str, key: str, **changes: Any) -> acts.Wish:
     row = {**(EDGE.things("br").get(key) or EDGE.things("ep").get(key) or {}), **changes}
     known = EDGE
     if changes:
-        kind = "br" if key in EDGE.things("br") and what not in ("drain", "undrain") else "ep"
+        kind = (
+            "br" if key in EDGE.things("br") and what not in ("drain", "undrain", "check", "weigh") else "ep"
+        )
         known = edge()
         known.state[kind][key] = row
     found = acts.wish(what, known, (key, row))
@@ -83,6 +85,18 @@ def test_the_command_line_understands_it(what: str) -> None:
     made = command.make_context(name, [*words, "--dry-run"])
     assert made.params["name"] == "users/10.0.5.11:8080"
     assert made.params["reason"] == "why not"
+
+
+def test_what_fits_a_thing() -> None:
+    """A breaker of an endpoint has the actions of both."""
+    key = "users/10.0.5.11:8080"
+    found = acts.fitting(EDGE, (key, EDGE.things("ep")[key]))
+    assert found[:3] == ["open", "close", "reset"]
+    assert {"drain", "weigh"} <= set(found)
+    assert "clear" not in found
+    assert acts.fitting(EDGE, ("users", EDGE.things("up")["users"])) == []
+    assert wish("check", key, health={"ok": True}).level == 0
+    assert acts.wish("check", EDGE, (key, {})) is None or EDGE.things("ep")[key].get("health") is not None
 
 
 def test_hostile_names_are_harmless() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Button, Input
 
-from appliance.tui.modals import Confirm
+from appliance.tui.modals import Choice, Confirm
 from tests.kit.dashboards import DAY, breaker, snap
 from tests.kit.tops import Desk, FakeLine, at_the_dashboard
 
@@ -131,3 +131,39 @@ def test_nothing_is_done_read_only() -> None:
         assert "this is the past" in desk.text
 
     at_the_dashboard(paused)
+
+
+def test_what_can_be_done_is_listed() -> None:
+    """By the menu, of the thing that the cursor is on."""
+
+    async def do(desk: Desk) -> None:
+        await desk.press("2", "a")
+        assert isinstance(desk.app.screen, Choice)
+        await desk.press("enter")
+        assert isinstance(desk.app.screen, Confirm)
+        await desk.press("escape", "4", "a")
+        assert "nothing can be done" in desk.text
+
+    at_the_dashboard(do)
+
+
+def test_a_weight_is_asked_for() -> None:
+    """A whole number; the command has it."""
+
+    async def do(desk: Desk) -> None:
+        await desk.press("3")
+        desk.app.ui.cursor[3] = "users/10.0.5.11:8080"
+        await desk.press("w")
+        dialog = desk.app.screen
+        assert isinstance(dialog, Confirm)
+        field = dialog.query_one("#number", Input)
+        assert field.value == "100"
+        field.value = ""
+        assert "whole number" in dialog.obstacle()
+        field.value = "30"
+        assert dialog.settled().command() == "meshctl endpoint weight users/10.0.5.11:8080 30"
+        await desk.press("y")
+
+    line = at_the_dashboard(do)
+    args = {"endpoint": "users/10.0.5.11:8080", "weight": 30, "reason": ""}
+    assert ("endpoint.weight", args) in line.asked

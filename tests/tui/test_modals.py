@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.tui.modals import Help, Sort
+from appliance.tui.modals import Choice, Help
 from tests.kit.tops import Desk, at_the_dashboard
 
 
@@ -26,7 +26,7 @@ def test_an_order_is_chosen() -> None:
 
     async def do(desk: Desk) -> None:
         await desk.press("2", "v", "s")
-        assert isinstance(desk.app.screen, Sort)
+        assert isinstance(desk.app.screen, Choice)
         await desk.press("down", "enter")
         assert desk.app.ui.sort[2] == ("name", False)
         assert desk.app.items()[0][0].startswith("catalog")

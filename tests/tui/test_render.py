@@ -17,11 +17,11 @@ from appliance.tui.rows import plain
 from appliance.tui.scene import VIEWS, Link
 from appliance.tui.state import Model, reduce, reduce_all
 from appliance.tui.text import width
-from tests.kit.dashboards import DAY, edge, event, events, hello, scene, snap
+from tests.kit.dashboards import DAY, DISK, edge, event, events, hello, scene, snap
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = ((120, 36), (80, 24), (60, 20), (48, 16))
-BUILT = (1, 2, 3, 4, 5, 6, 8)
+BUILT = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
 def text(*lines: Any) -> str:
@@ -115,7 +115,8 @@ def test_whatever_the_proxy_says_the_screen_holds(data: st.DataObject) -> None:
     told["items"] = [spoilt(data, row) for row in told["items"]]
     known = reduce_all(Model(), [spoilt(data, hello()) | {"k": "hello"}, whole, told])
     view, cells = data.draw(st.sampled_from(BUILT)), data.draw(st.sampled_from((44, 66, 90, 130)))
-    picture = replace(scene(view, known), trips={"tr-000003": spoilt(data, {"requests": [{"path": "x"}]})})
+    trips = {"tr-000003": spoilt(data, {"requests": [{"path": "x"}]})}
+    picture = replace(scene(view, known), trips=trips, disk=spoilt(data, DISK))
     for row in screen(picture, cells, 30):
         line = plain(row)
         assert width(line) == cells

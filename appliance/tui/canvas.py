@@ -15,6 +15,9 @@ from .palette import style
 from .rows import Row
 from .text import width
 
+_NEAR = 12  # cells
+_NOTHING = (" ", "\0")  # the cell of a line that is too short
+
 
 class Canvas(Widget, can_focus=True):
     """A grid of cells. ``show`` gives it another picture; what is clicked comes back as ``Pointed``."""
@@ -51,9 +54,8 @@ class Canvas(Widget, can_focus=True):
             return
         for y, (old, new) in enumerate(zip(before, rows, strict=True)):
             if old.spans != new.spans:
-                begin, end = differing(old, new)
                 self.painted += 1
-                self.refresh(Region(begin, y, max(1, end - begin), 1))
+                self.refresh(*(Region(begin, y, end - begin, 1) for begin, end in differing(old, new)))
 
     def render_line(self, y: int) -> Strip:
         """Give a line to the compositor."""
@@ -80,20 +82,42 @@ class Canvas(Widget, can_focus=True):
         self.post_message(self.Rolled(-3))
 
 
-def differing(old: Row, new: Row) -> tuple[int, int]:
-    """Give the first cell in which two lines of one length differ, and the one behind the last."""
-    begin = end = 0
-    same = 0
-    for before, after in zip(old.spans, new.spans, strict=False):
-        if before != after:
-            break
-        begin += width(after[0])
-        same += 1
-    tail = 0
-    rest_old, rest_new = old.spans[same:], new.spans[same:]
-    for before, after in zip(reversed(rest_old), reversed(rest_new), strict=False):
-        if before != after:
-            break
-        tail += width(after[0])
-    end = sum(width(text) for text, _ in new.spans) - tail
-    return begin, max(begin, end)
+def differing(old: Row, new: Row) -> list[tuple[int, int]]:
+    """Give the ranges of cells in which two lines differ: the first, and the one behind the last.
+
+    What lies close together is one range: a few cells sent again are cheaper than moving the cursor.
+    """
+    before, after = _cells(old), _cells(new)
+    size = max(len(before), len(after))
+    before += [_NOTHING] * (size - len(before))
+    after += [_NOTHING] * (size - len(after))
+    ranges: list[tuple[int, int]] = []
+    for x, (one, other) in enumerate(zip(before, after, strict=True)):
+        if one == other:
+            continue
+        begin, end = x, x + 1
+        while begin > 0 and not (before[begin][0] and after[begin][0]):  # the second half of a wide sign
+            begin -= 1
+        while end < size and not (before[end][0] and after[end][0]):
+            end += 1
+        if ranges and begin - ranges[-1][1] < _NEAR:
+            ranges[-1] = (ranges[-1][0], max(end, ranges[-1][1]))
+        else:
+            ranges.append((begin, end))
+    return ranges
+
+
+def _cells(line: Row) -> list[tuple[str, str]]:
+    """Give sign and style of each cell; the second half of a wide sign is empty."""
+    found: list[tuple[str, str]] = []
+    for text, names in line.spans:
+        if text.isascii():
+            found += [(sign, names) for sign in text]
+            continue
+        for sign in text:
+            cells = width(sign)
+            if cells:
+                found += [(sign, names), *[("", names)] * (cells - 1)]
+            elif found:
+                found[-1] = (found[-1][0] + sign, found[-1][1])
+    return found

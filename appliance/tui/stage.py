@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from textual.app import App, ComposeResult
+from textual.screen import Screen
 from textual.widgets import Input
 
 from .canvas import Canvas
 from .glyphs import ASCII, UNICODE
 from .link import Heard, Line
+from .narrow import narrowed
 from .past import Past
 from .render import screen
 from .scene import Link, Scene, Ui
@@ -80,6 +82,10 @@ class Stage(App[int]):
         yield Canvas(self.options.theme)
         yield Input(id="filter", placeholder="name=payments*  err>1%  state=open")
         yield Input(id="goto", placeholder="12:00:41   -90s   trip payments")
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Send what is to be drawn."""
+        super()._display(screen, narrowed(renderable))
 
     def on_mount(self) -> None:
         """Begin to listen and to draw."""

@@ -136,3 +136,27 @@ def test_a_recording_in_a_terminal(running: Edge, tmp_path: Path) -> None:
         assert bad.process.returncode == 1
     finally:
         bad.close()
+
+
+def test_what_is_on_the_screen_is_the_picture() -> None:
+    """After many small updates no cell is left over: a held picture is the one that is printed at the end."""
+    here = Terminal("top", "--replay", "docs/pictures/edge-01.meshrec", size=(100, 30))
+    try:
+        here.wait(lambda: "REPLAY" in here.text and "payments" in here.text)
+        here.type("++++")
+        here.wait(lambda: "x16" in here.text and "OPEN " in here.text)
+        for key, words in (("2", "[2 Brk"), ("3", "[3 Ups"), ("1", "[1 Over"), ("p", "held")):
+            here.type(key)
+            here.wait(lambda words=words: words in here.text)  # type: ignore[misc]
+        for _ in range(8):
+            here.read(0.1)
+        shown = [line.rstrip() for line in here.screen.display]
+        here.type("Q")
+        here.wait(lambda: here.process.poll() is not None)
+        for _ in range(5):
+            here.read(0.1)
+        printed = here.raw.rpartition(b"\x1b[?1049l")[2].decode()
+        for line in filter(None, shown):
+            assert line in printed
+    finally:
+        here.close()

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
 from appliance.tui.canvas import Canvas, differing
-from appliance.tui.rows import Row, clip, plain, row
+from appliance.tui.rows import Row, clip, row
 from appliance.tui.text import width
 
-LINES = st.lists(st.tuples(st.text("abc ", min_size=1, max_size=5), st.sampled_from(("", "ok"))), max_size=5)
+LINES = st.lists(
+    st.tuples(st.text("abc 漢é̂", min_size=1, max_size=5), st.sampled_from(("", "ok"))), max_size=9
+)
+
+
+def cells(line: Row) -> list[tuple[str, str]]:
+    """Give what stands in each cell."""
+    found: list[tuple[str, str]] = []
+    for text, style in line.spans:
+        for sign in text:
+            if width(sign) == 0 and found:
+                found[-1] = (found[-1][0] + sign, found[-1][1])
+            found += [(sign, style), ("", style)][: width(sign)]
+    return found
 
 
 @given(LINES, LINES)
-def test_what_differs_is_within_the_range(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> None:
-    """Outside of it both lines are the same, sign by sign."""
-    old, new = clip(Row(tuple(one)), 30), clip(Row(tuple(other)), 30)
-    begin, end = differing(old, new)
-    assert 0 <= begin <= end <= 30
-    assert plain(old)[:begin] == plain(new)[:begin]
-    assert plain(old)[end:] == plain(new)[end:]
-    if plain(old) != plain(new):
-        assert end > begin
+def test_what_differs_is_within_the_ranges(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> None:
+    """Outside of them both lines are the same, sign by sign; they are apart, and cut no sign in two."""
+    old, new = clip(Row(tuple(one)), 40), clip(Row(tuple(other)), 40)
+    ranges = differing(old, new)
+    inside = {x for begin, end in ranges for x in range(begin, end)}
+    before, after = cells(old), cells(new)
+    for x, (was, now) in enumerate(zip(before, after, strict=True)):
+        assert was == now or x in inside
+    for begin, end in ranges:
+        assert 0 <= begin < end <= 40
+        assert before[begin][0] or begin == 0
+        assert after[begin][0] or begin == 0
+        assert end == 40 or (before[end][0] and after[end][0])
+    assert all(first[1] <= then[0] for first, then in pairwise(ranges))
+    assert bool(ranges) == (before != after)
+
+
+def test_far_apart_is_apart() -> None:
+    """The middle of a line that stays is not sent again."""
+    old, new = clip(row("1" + "x" * 50 + "1"), 60), clip(row("2" + "x" * 50 + "2"), 60)
+    assert differing(old, new) == [(0, 1), (51, 52)]
 
 
 class Bare(App[None]):

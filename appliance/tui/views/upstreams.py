@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from appliance.model.text import counted
+
 from .. import facts, numbers
 from ..chrome import WIDE
 from ..rows import Row, Span, box, clip, filled, labelled, rule
@@ -76,7 +78,7 @@ def tree(scene: Scene, view: int, room: int = 0) -> list[Item]:
 def _title(scene: Scene) -> str:
     ups, ends = scene.model.things("up"), scene.model.things("ep")
     dot = f" {scene.ui.glyphs.dot} "
-    parts = [f"{len(ups)} upstreams", f"{len(ends)} endpoints"]
+    parts = [counted(len(ups), "upstream"), counted(len(ends), "endpoint")]
     for word in ("open", "down", "draining", "drained"):
         number = sum(row.get("state") == word for row in ends.values())
         if number:

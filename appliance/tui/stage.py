@@ -6,14 +6,16 @@ What is drawn is worked out by pure functions (``render``), what is known by a p
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TextIO
 
 from textual.app import App, ComposeResult
 from textual.screen import Screen
@@ -113,7 +115,10 @@ class Stage(App[int]):
         self._heard.append(heard)
 
     def tick(self) -> None:
-        """Take what has come since the last time, and draw."""
+        """Take what has come since the last time, and draw; end when there is no terminal any more."""
+        if not self.is_headless and hung_up(sys.__stdin__):
+            self.exit(128 + signal.SIGHUP)
+            return
         self.take()
         self.play()
         self.draw()
@@ -209,3 +214,12 @@ class Stage(App[int]):
         """Put something on the line above the keys."""
         self.ui.echo = text
         self.draw()
+
+
+def hung_up(terminal: TextIO | None) -> bool:
+    """Say whether a terminal is gone; not each that goes sends SIGHUP to whoever used it."""
+    if terminal is None or terminal.closed:
+        return True
+    poll = select.poll()
+    poll.register(terminal.fileno(), 0)
+    return bool(poll.poll(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -158,5 +159,23 @@ def test_what_is_on_the_screen_is_the_picture() -> None:
         printed = here.raw.rpartition(b"\x1b[?1049l")[2].decode()
         for line in filter(None, shown):
             assert line in printed
+    finally:
+        here.close()
+
+
+@pytest.mark.parametrize("way", ["killed", "closed"])
+def test_the_proxy_does_not_notice(way: str, running: Edge) -> None:
+    """Whatever becomes of a dashboard: requests are answered, and its seat is free again."""
+    here = Terminal("top", MESHCTL_TARGET=running.socket)
+    try:
+        here.wait(lambda: "LIVE" in here.text)
+        if way == "killed":
+            here.process.kill()
+        else:
+            here.hang_up()
+        here.process.wait(20)
+        assert running.get("/well", 20)
+        told = json.loads(running.meshctl("stats", "--set", "up", "--format", "json").stdout)
+        assert told["proxy"]["clients"] == 1  # who asks
     finally:
         here.close()

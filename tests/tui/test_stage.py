@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import time
 
+from appliance.tui.stage import hung_up
 from tests.kit.dashboards import DAY, breaker, hello, snap
 from tests.kit.tops import Desk, at_the_dashboard
 
@@ -90,3 +93,14 @@ def test_low_bandwidth_draws_once_a_second() -> None:
         assert "╭" not in desk.text
 
     at_the_dashboard(do, low=True, theme="ansi", ascii=True)
+
+
+def test_a_terminal_that_is_gone() -> None:
+    """Is seen without reading from it."""
+    master, slave = pty.openpty()
+    with open(slave) as terminal:
+        assert not hung_up(terminal)
+        os.close(master)
+        assert hung_up(terminal)
+    assert hung_up(terminal)
+    assert hung_up(None)

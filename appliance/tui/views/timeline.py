@@ -97,7 +97,9 @@ def _text(event: Mapping[str, Any]) -> str:
         did = text.partition(f"{safe(event['op'])}")[2].partition(": ")[2]
         code = "" if event.get("code") == "ok" else f"{safe(event.get('code'))}: "
         who = safe(event.get("user") or event.get("peer") or "?")
-        return f"{code}{did.replace(f' {subject}', '', 1)} ({who})"
+        for thing in (f" endpoint {subject}", f" breaker {subject}"):
+            did = did.replace(thing, "", 1)
+        return f"{code}{did} ({who})"
     for start in (f"breaker {subject} ", f"endpoint {subject} ", f"name {subject} ", f"listener {subject}: "):
         text = text.removeprefix(start)
     return text

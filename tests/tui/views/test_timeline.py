@@ -52,3 +52,15 @@ def test_every_kind_has_a_sign() -> None:
         "nonsense",
     ):
         assert len("".join(text for text, _ in sign(scene(6), kind))) == 4
+
+
+def test_what_somebody_did_is_told_in_short() -> None:
+    """What was done and by whom; what did not work says so."""
+    text = 'root (uid 0): endpoint.drain: drained endpoint a/b for 10m: no new requests "kernel"'
+    done = event(300, 5, "audit", "a/b", text, op="endpoint.drain", code="ok", user="root")
+    failed = event(301, 4, "audit", "a/b", "x (uid 7): breaker.reset (denied): this needs an operator",
+                   op="breaker.reset", code="denied", user=None, peer="192.0.2.7")  # fmt: skip
+    known = reduce(edge(), {"k": "events", "items": [done, failed]})
+    texts = [entry.text for entry in entries(scene(6, known)) if entry.kind == "audit"]
+    assert texts[0] == "denied: this needs an operator (192.0.2.7)"
+    assert texts[1] == 'drained for 10m: no new requests "kernel" (root)'

@@ -119,18 +119,18 @@ class Diagnostics:
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a problem, once, however often an alias leads to it."""
-        diagnostic = replace(
-            diagnostic,
-            message=without_credentials(diagnostic.message),
-            help=without_credentials(diagnostic.help),
-            path=without_credentials(diagnostic.path),
-            fix=tuple(edit for edit in diagnostic.fix if edit.text == without_credentials(edit.text)),
-        )
-        key = (diagnostic.code, diagnostic.span, diagnostic.message)
+        message = without_credentials(diagnostic.message)
+        key = (diagnostic.code, diagnostic.span, message)
         if key in self._found:
             return
         if len(self._found) < MAX_KEPT:
-            self._found[key] = diagnostic
+            self._found[key] = replace(
+                diagnostic,
+                message=message,
+                help=without_credentials(diagnostic.help),
+                path=without_credentials(diagnostic.path),
+                fix=tuple(edit for edit in diagnostic.fix if edit.text == without_credentials(edit.text)),
+            )
         self.errors += diagnostic.severity == "error"
         self.warnings += diagnostic.severity == "warning"
 

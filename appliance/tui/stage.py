@@ -6,7 +6,6 @@ What is drawn is worked out by pure functions (``render``), what is known by a p
 from __future__ import annotations
 
 import asyncio
-import select
 import signal
 import sys
 import threading
@@ -218,8 +217,4 @@ class Stage(App[int]):
 
 def hung_up(terminal: TextIO | None) -> bool:
     """Say whether a terminal is gone; not each that goes sends SIGHUP to whoever used it."""
-    if terminal is None or terminal.closed:
-        return True
-    poll = select.poll()
-    poll.register(terminal.fileno(), 0)
-    return bool(poll.poll(0))
+    return terminal is None or terminal.closed or not terminal.isatty()

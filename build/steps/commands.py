@@ -150,7 +150,7 @@ def pictures(arguments: Sequence[str]) -> int:
     progress = Progress(2)
     venv = set_up("pictures", progress)
     progress.say("[2/2] pictures")
-    command = [environment.python_of(venv), "-m", "drawing", *arguments]
+    command: list[str | Path] = [environment.python_of(venv), "-m", "drawing", *arguments]
     return run(command, cwd=ROOT / "build", timeout=600, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 

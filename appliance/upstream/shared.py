@@ -62,7 +62,7 @@ class Shared:
         """Give the attempt a call within ``limit`` seconds, on a connection that is opened now."""
         opening = self._opening
         if opening is None:
-            return self._lease(attempt, await self._open(dial, limit))
+            return await self._open(attempt, dial, limit)
         with trio.move_on_after(limit):
             await opening.done.wait()
         if opening.fault is not None:
@@ -75,12 +75,12 @@ class Shared:
             raise Fault(CONNECT_TIMEOUT, f"no connection within {limit:g} s")
         return await self.open(attempt, dial, limit)
 
-    async def _open(self, dial: Callable[[], Awaitable[Transport]], limit: float) -> H2Client:
+    async def _open(self, attempt: Attempt, dial: Callable[[], Awaitable[Transport]], limit: float) -> H2Call:
         if self.full:
             raise Fault(UPSTREAM_FULL, f"{self._most} connections, all of them full")
         opening = self._opening = _Opening()
         try:
-            return await self._settled(self._adopt(await dial()), limit)
+            return await self.take(attempt, await dial(), limit)
         except Fault as fault:
             opening.fault = fault
             raise
@@ -96,16 +96,6 @@ class Shared:
         self._spawn(self._run, connection)
         return connection
 
-    async def _settled(self, connection: H2Client, limit: float) -> H2Client:
-        """Wait until the peer has said what it allows; raises Fault if it does not."""
-        with trio.move_on_after(limit):
-            await connection.settled.wait()
-        if connection.closing or not connection.settled.is_set():
-            why = connection.lost or f"no settings within {limit:g} s"
-            connection.close()
-            raise Fault(UPSTREAM_BAD, f"the upstream does not begin as HTTP/2 does: {why}")
-        return connection
-
     async def _run(self, connection: H2Client) -> None:
         try:
             await connection.run()
@@ -113,12 +103,23 @@ class Shared:
             self.connections.remove(connection)
 
     async def take(self, attempt: Attempt, transport: Transport, limit: float) -> H2Call:
-        """Give the attempt a call on a connection that was opened before its protocol was known."""
-        return self._lease(attempt, await self._settled(self._adopt(transport), limit))
+        """Give the attempt a call on a connection that is new, once the peer has said what it allows.
 
-    def _lease(self, attempt: Attempt, connection: H2Client) -> H2Call:
-        attempt.reused = False
+        Its first place is kept for who opened it: others may see it before, and there may be but one.
+        """
+        connection = self._adopt(transport)
         call = connection.lease()
+        try:
+            with trio.move_on_after(limit):
+                await connection.settled.wait()
+            if connection.closing or not connection.settled.is_set():
+                why = connection.lost or f"no settings within {limit:g} s"
+                connection.close()
+                raise Fault(UPSTREAM_BAD, f"the upstream does not begin as HTTP/2 does: {why}")
+        except BaseException:
+            connection.returned()
+            raise
+        attempt.reused = False
         attempt.connection = call
         return call
 

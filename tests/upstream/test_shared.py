@@ -160,6 +160,47 @@ async def test_a_full_connection_makes_room_for_another(
         await world.get()
 
 
+async def test_the_first_place_is_for_who_opened_it(nursery: trio.Nursery, autojump_clock: object) -> None:
+    """Where there is but one, nobody else has it, however early they look."""
+
+    async def look(world: World) -> None:
+        while not world.shared.connections:
+            await trio.sleep(0)
+        await world.shared.connections[0].settled.wait()
+        assert world.shared.lease_nowait(Attempt(_Endpoint(), 0.0)) is None
+
+    for _ in range(20):  # the order in which tasks wake is by chance
+        world = World(nursery)
+        world.origin = H2Origin(settings={SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+        async with trio.open_nursery() as both:
+            both.start_soon(look, world)
+            attempt = await world.get()
+        assert attempt.connection is not None
+        attempt.connection.release()
+        assert not world.shared.connections[0].busy
+
+
+async def test_who_gives_up_leaves_its_place(world: World, autojump_clock: object) -> None:
+    """Before the peer's settings came; the connection is there for others then."""
+
+    async def late() -> Transport:
+        ours, theirs = pair(world.lot)
+
+        async def begin() -> None:
+            await trio.sleep(2)
+            await world.origin.serve(theirs)
+
+        world.nursery.start_soon(begin)
+        return ours
+
+    with trio.move_on_after(1):
+        await world.shared.open(Attempt(_Endpoint(), 0.0), late, 9.0)
+    await trio.sleep(2)
+    assert not world.shared.connections[0].busy
+    assert (await world.get()).reused is False
+    assert len(world.shared.connections) == 1
+
+
 async def test_what_ends_is_forgotten(world: World, autojump_clock: object) -> None:
     """A connection whose peer closes is offered to nobody."""
     attempt = await world.get()

@@ -52,7 +52,12 @@ def top(name: str | None, wanted: Wanted) -> int:
                 app.load(os.path.basename(wanted.replay), read(file))
         else:
             target = reached(resolve(name, os.environ), token(os.environ))
-            app.line = Line(target, app.hear, read_only=wanted.read_only, rate=wanted.rate)
+            app.line = Line(
+                target,
+                app.hear,
+                read_only=wanted.read_only,
+                rate=min(wanted.rate, 1.0) if wanted.low else wanted.rate,
+            )
     except TargetError as error:
         return failed(str(error), Exit.UNREACHABLE if error.absent else Exit.USAGE)
     except RecordingError as error:

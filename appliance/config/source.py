@@ -173,9 +173,8 @@ class _Builder:
                     self._take(event)
         except (yaml.YAMLError, ValueError, OverflowError) as problem:  # the latter two: "\\U00110000"
             marks = (getattr(problem, "problem_mark", None), getattr(problem, "context_mark", None))
-            if "maximum nesting" in str(
-                getattr(problem, "problem", "")
-            ):  # libyaml counts, too, and looks ahead
+            nested = "maximum nesting" in str(getattr(problem, "problem", ""))
+            if nested:  # libyaml counts, too, and looks ahead
                 where = marks[0]
                 span = Span(self._file, *([where.line + 1, where.column + 1] * 2 if where else ()))
                 self._diagnostics.error("MC116", f"nested more than {MAX_DEPTH} deep", span)

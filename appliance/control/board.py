@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from heapq import nsmallest
-from typing import Any
 
 from appliance.metrics.cell import Tally
 from appliance.metrics.flow import Flow, Meter
@@ -322,10 +321,3 @@ class Board:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
-
-
-def flat(state: State, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Give the things of some sets as rows, each with its set and name."""
-    return [
-        {"set": name, "name": key, **thing} for name in names for key, thing in state.get(name, {}).items()
-    ]

@@ -83,10 +83,6 @@ class Bulletin:
         begin = max(0, eid + 1 - first)
         return lost, [ring[index] for index in range(begin, min(len(ring), begin + most))]
 
-    def trips_of(self, breaker: str, since: float) -> int:
-        """Count how often a breaker has opened since then, as far as reports are kept."""
-        return sum(row["breaker"] == breaker and row["at"] >= since for row in self.trips.values())
-
     def _shifted(self, moved: BreakerShift) -> dict[str, Any]:
         shift = moved.shift
         more: dict[str, Any] = {"from": shift.old.value, "to": shift.new.value, "rule": shift.rule}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar
 
+from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.screen import Screen
 from textual.widgets import Input
 
 from appliance.wire.filter import FilterError, things_filter
@@ -13,11 +17,11 @@ from appliance.wire.filter import FilterError, things_filter
 from .canvas import Canvas
 from .chrome import WIDE
 from .keeping import Keeping
-from .keys import BINDINGS
+from .keys import BINDINGS, GROUPS, KEY_NAMES
 from .modals import ORDERS, Choice, Help
 from .render import screen
 from .rows import plain
-from .scene import HOLD
+from .scene import HOLD, VIEWS
 from .tapped import wrong
 
 
@@ -31,6 +35,17 @@ class Top(Keeping):
     BINDINGS: ClassVar[list[BindingType]] = list(BINDINGS)
     ENABLE_COMMAND_PALETTE = True
     TITLE = "meshctl"
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Give what the keys do by name, for the command palette."""
+        for number, name in enumerate(VIEWS, 1):
+            yield SystemCommand(f"view {name}", f"key {number}", partial(self.action_view, number))
+        for title, group in GROUPS[1:]:
+            for key, action, text, _ in group:
+                if action != "command_palette":
+                    yield SystemCommand(
+                        text, f"{title}: key {KEY_NAMES.get(key, key)}", partial(self.run_action, action)
+                    )
 
     def action_filter(self) -> None:
         """Ask for a filter."""

@@ -22,7 +22,6 @@ class Glyphs:
     empty: str
     good: str
     bad: str
-    none: str
     cursor: str
     closed_fold: str
     open_fold: str
@@ -38,7 +37,6 @@ class Glyphs:
     events: Mapping[str, str]
     tick: str
     cross: str
-    shades: str
     rail: str
     knob: str
 
@@ -57,7 +55,6 @@ UNICODE: Final = Glyphs(
     empty="░",
     good="✓",
     bad="✗",
-    none="–",
     cursor="▶",
     closed_fold="▸",
     open_fold="▾",
@@ -76,7 +73,6 @@ UNICODE: Final = Glyphs(
     },
     tick="✓",
     cross="✗",
-    shades=" ░▒▓█",
     rail="─",
     knob="●",
 )  # fmt: skip
@@ -95,7 +91,6 @@ ASCII: Final = Glyphs(
     empty=".",
     good="o",
     bad="x",
-    none="-",
     cursor=">",
     closed_fold="+",
     open_fold="-",
@@ -114,7 +109,6 @@ ASCII: Final = Glyphs(
     },
     tick="ok",
     cross="x",
-    shades=" .:#@",
     rail="-",
     knob="o",
 )  # fmt: skip

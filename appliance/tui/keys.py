@@ -61,6 +61,12 @@ _APP: Final = (
     ("Q", "leave(True)", "quit, and print the last picture", "quit.keep"),
     ("colon", "command_palette", "commands by name", "palette"),
 )
+KEY_NAMES: Final = {
+    "slash": "/", "exclamation_mark": "!", "question_mark": "?", "full_stop": ".", "colon": ":",
+    "left_square_bracket": "[", "right_square_bracket": "]", "left_curly_bracket": "{",
+    "right_curly_bracket": "}", "comma": ",", "at": "@", "plus": "+", "minus": "-",
+}  # fmt: skip
+"""What stands on keys that the library calls by a word."""
 GROUPS: Final = (("Moving", _MOVES), ("Lists", _LISTS), ("Time", _TIME), ("Actions", _ACTS), ("This", _APP))
 
 

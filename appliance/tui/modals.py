@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, RadioButton, RadioSet, Static
 
 from . import acts, facts
-from .keys import GROUPS
+from .keys import GROUPS, KEY_NAMES
 from .scene import VIEWS, Scene
 from .text import cut, safe
 
@@ -185,13 +185,10 @@ class Help(ModalScreen[None]):
         """Place the list."""
         whole = Text(f"{VIEWS[self.view - 1]}: what the keys do\n", style="bold")
         whole.append("\n1-8          views: " + " ".join(VIEWS) + "\n")
-        names = {"slash": "/", "exclamation_mark": "!", "question_mark": "?", "full_stop": ".", "colon": ":",
-                 "left_square_bracket": "[", "right_square_bracket": "]", "left_curly_bracket": "{",
-                 "right_curly_bracket": "}", "comma": ",", "at": "@", "plus": "+", "minus": "-"}  # fmt: skip
         for title, group in GROUPS:
             whole.append(f"\n{title}\n", style="bold")
             for key, _, text, _ in group:
-                shown = " ".join(names.get(each, each) for each in key.split(","))
+                shown = " ".join(KEY_NAMES.get(each, each) for each in key.split(","))
                 whole.append(f"{shown:<12} {text}\n")
         yield Static(whole, id="help", markup=False)
 

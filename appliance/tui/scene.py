@@ -60,12 +60,10 @@ class Ui:
     trouble: bool = False
     frozen: bool = False
     read_only: bool = False
-    pane: int = 0
     moved_at: float = -HOLD
     table: bool | None = None
     echo: str = ""
     story: tuple[str, str] = ("", "")
-    help: bool = False
     cursor: dict[int, str] = field(default_factory=dict)
     offset: dict[int, int] = field(default_factory=dict)
     order: dict[int, tuple[str, ...]] = field(default_factory=dict)

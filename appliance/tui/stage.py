@@ -45,7 +45,6 @@ class Options:
     read_only: bool = False
     utc: bool = False
     mouse: bool = True
-    bell: bool = False
 
 
 class Stage(App[int]):

@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, Final
 
 from .codec import MAX_FRAME, Frame, FrameError, decode, encode
 
-SUFFIX: Final = ".meshrec"
 _MAGIC: Final = b"\x1f\x8b\x08"
 _GZIP: Final = 31  # wbits of zlib for a gzip member
 _BLOCK: Final = 64 * 1024

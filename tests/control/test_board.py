@@ -7,7 +7,7 @@ from dataclasses import replace
 import trio
 
 from appliance.config.plan_policy import Backoff, RetryPlan, UpstreamLimits
-from appliance.control.board import NO_ROUTE, flat
+from appliance.control.board import NO_ROUTE
 from appliance.metrics.heat import COLUMNS
 from appliance.routing.match import Match
 from tests.kit.desk import office
@@ -35,7 +35,7 @@ async def test_parts_add_up(autojump_clock: trio.abc.Clock) -> None:
         assert state["ls"]["web"]["tot"] == state["proxy"][""]["tot"] == 4
         assert state["proxy"][""]["err"] == 0.25
         assert state["up"]["other"]["err"] == 1
-        assert len(flat(state, ("rt", "up"))) == 5
+        assert len(state["rt"]) + len(state["up"]) == 5
         heat = here.desk.board.heat["up", "app"].columns(here.desk.now())
         assert len(heat) == COLUMNS
         assert sum(heat[-1] or heat[-2]) == 2

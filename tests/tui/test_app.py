@@ -117,3 +117,19 @@ def test_seen_events_are_no_news() -> None:
         assert "•4" not in desk.text
 
     at_the_dashboard(do)
+
+
+def test_what_the_keys_do_can_be_called_by_name() -> None:
+    """In the command palette; what is chosen is done."""
+
+    async def do(desk: Desk) -> None:
+        await desk.press("colon", *"hold the order", "enter")
+        await desk.pilot.pause(0.5)
+        await desk.press("enter")
+        await desk.pilot.pause(0.5)
+        assert desk.app.ui.frozen
+        titles = [each.title for each in desk.app.get_system_commands(desk.app.screen)]
+        assert {"view Profile", "force a breaker open", "quit"} <= set(titles)
+        assert len(titles) == len(set(titles))
+
+    at_the_dashboard(do)

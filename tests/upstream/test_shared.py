@@ -165,7 +165,7 @@ async def test_the_first_place_is_for_who_opened_it(nursery: trio.Nursery, autoj
 
     async def look(world: World) -> None:
         while not world.shared.connections:
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
         await world.shared.connections[0].settled.wait()
         assert world.shared.lease_nowait(Attempt(_Endpoint(), 0.0)) is None
 

@@ -68,17 +68,23 @@ def tree_cell(scene: Scene, *, balance: bool = False) -> Cell:
     return cell
 
 
-def upstream_columns(scene: Scene) -> list[Column]:
-    """Give the columns of upstreams, and of endpoints below them, in the overview."""
-    model = scene.model
-    fuses = facts.breakers_of(model)
+def tree_state(scene: Scene) -> Cell:
+    """Give a cell with the state of an endpoint, or with the worst breaker of an upstream."""
+    fuses = facts.breakers_of(scene.model)
 
-    def state(item: Item) -> tuple[Span, ...]:
+    def cell(item: Item) -> tuple[Span, ...]:
         key, row = item
         if row["kind"] == "ep":
             return endpoint_state(scene, key, row)
         found = facts.worst(fuses.get(key, ()))
         return (("no breaker", "muted"),) if found is None else breaker_state(scene, found[1])
+
+    return cell
+
+
+def upstream_columns(scene: Scene) -> list[Column]:
+    """Give the columns of upstreams, and of endpoints below them, in the overview."""
+    model = scene.model
 
     def ends(item: Item) -> tuple[Span, ...]:
         if item[1]["kind"] == "ep":
@@ -88,7 +94,7 @@ def upstream_columns(scene: Scene) -> list[Column]:
 
     return [
         Column("UPSTREAM", 20, tree_cell(scene), flex=True, sort="name"),
-        Column("STATE", 18, state),
+        Column("STATE", 18, tree_state(scene)),
         *rates("rps", "err", "p50", "p99", "act"),
         Column("EP", 5, ends, right=True, drop=4),
         Column("60s", 8, lambda item: trace(scene, item[1]["kind"])(item), drop=7),

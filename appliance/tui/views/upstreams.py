@@ -13,7 +13,7 @@ from ..rows import Row, Span, box, clip, filled, labelled, rule
 from ..scene import Scene
 from ..tables import Column, Item, ordered, place_cursor, predicate, table
 from ..text import safe
-from .columns import breaker_state, endpoint_state, err_cell, rates, shown, times, trace, tree_cell
+from .columns import err_cell, rates, shown, times, trace, tree_cell, tree_state
 
 VIEW = 3
 _FEW = 40
@@ -87,15 +87,7 @@ def _title(scene: Scene) -> str:
 
 
 def _columns(scene: Scene) -> list[Column]:
-    model, glyphs = scene.model, scene.ui.glyphs
-    fuses = facts.breakers_of(model)
-
-    def state(item: Item) -> tuple[Span, ...]:
-        key, row = item
-        if row["kind"] == "ep":
-            return endpoint_state(scene, key, row)
-        found = facts.worst(fuses.get(key, ()))
-        return (("no breaker", "muted"),) if found is None else breaker_state(scene, found[1])
+    glyphs = scene.ui.glyphs
 
     def health(item: Item) -> tuple[Span, ...]:
         row = item[1]
@@ -116,7 +108,7 @@ def _columns(scene: Scene) -> list[Column]:
 
     return [
         Column("UPSTREAM / ENDPOINT", 26, tree_cell(scene, balance=True), flex=True, sort="name"),
-        Column("STATE", 18, state),
+        Column("STATE", 18, tree_state(scene)),
         Column("WT", 4, shown("weight", _or_nothing), right=True, drop=4),
         Column("HEALTH", 12, health, drop=5),
         *rates("rps"),

@@ -59,7 +59,7 @@ _APP: Final = (
     ("question_mark", "help", "this help", "help"),
     ("q", "leave(False)", "quit", "quit"),
     ("Q", "leave(True)", "quit, and print the last picture", "quit.keep"),
-    ("colon", "command_palette", "commands by name", "palette"),
+    ("colon,ctrl+p", "command_palette", "commands by name", "palette"),
 )
 KEY_NAMES: Final = {
     "slash": "/", "exclamation_mark": "!", "question_mark": "?", "full_stop": ".", "colon": ":",

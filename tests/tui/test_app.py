@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.command import CommandPalette
 
 from tests.kit.dashboards import DAY, snap
 from tests.kit.tops import Desk, at_the_dashboard
@@ -123,7 +124,9 @@ def test_what_the_keys_do_can_be_called_by_name() -> None:
     """In the command palette; what is chosen is done."""
 
     async def do(desk: Desk) -> None:
-        await desk.press("colon", *"hold the order", "enter")
+        await desk.press("ctrl+p")
+        assert isinstance(desk.app.screen, CommandPalette)
+        await desk.press("escape", "colon", *"hold the order", "enter")
         await desk.pilot.pause(0.5)
         await desk.press("enter")
         await desk.pilot.pause(0.5)

@@ -94,6 +94,8 @@ class Top(Keeping):
             self.close_fields()
         elif self.query_one("#goto", Input).has_focus:
             self.close_fields()
+        elif self.ui.whole:
+            self.ui.whole = False
         elif self.ui.filters.pop(self.ui.view, ""):
             self.say("the filter is gone")
         elif self.ui.view != 1:

@@ -18,6 +18,7 @@ class Moving(Stage):
         """Show another view."""
         if 1 <= number <= len(VIEWS):
             self.ui.view = number
+            self.ui.whole = False
             self.ui.moved_at = -HOLD
             self.take()
             self.draw()
@@ -91,6 +92,9 @@ class Moving(Stage):
             else:
                 self.ui.cursor[3] = key
                 self.action_view(3)
+        elif self.ui.view == 2:
+            self.ui.whole = not self.ui.whole
+            self.draw()
         elif self.ui.view == 3 and found is not None and found[0] in self.model.things("br"):
             self.ui.cursor[2] = found[0]
             self.action_view(2)

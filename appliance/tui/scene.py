@@ -47,8 +47,8 @@ class Ui:
     """What the person has chosen; changed by keys, never by frames.
 
     Dictionaries are by view (1 to 8). ``cursor`` is the key of a thing, ``offset`` how far a list is
-    scrolled, ``order`` the order of keys that is held. ``echo`` is the line above the keys, ``story`` what a
-    demonstration says, and what to do about it.
+    scrolled, ``order`` the order of keys that is held. ``whole``: a report has all of its
+    view. ``echo`` is the line above the keys, ``story`` what a demonstration says, and what to do about it.
     """
 
     view: int = 1
@@ -62,6 +62,7 @@ class Ui:
     read_only: bool = False
     moved_at: float = -HOLD
     table: bool | None = None
+    whole: bool = False
     echo: str = ""
     story: tuple[str, str] = ("", "")
     cursor: dict[int, str] = field(default_factory=dict)

@@ -100,3 +100,22 @@ def test_the_mouse() -> None:
         assert desk.app.chosen()[0] == "legacy/10.0.6.11:8080"  # type: ignore[index]
 
     at_the_dashboard(do)
+
+
+def test_a_report_may_have_all_of_its_view() -> None:
+    """Enter, and back by enter, esc or another view."""
+
+    async def do(desk: Desk) -> None:
+        await desk.press("2")
+        assert "⏎ full report" in desk.text
+        assert "fuse " in desk.text
+        for back in ("enter", "escape"):
+            await desk.press("enter")
+            assert "fuse " not in desk.text
+            assert "why it opened" in desk.text
+            await desk.press(back)
+            assert "fuse " in desk.text
+        await desk.press("enter", "1", "2")
+        assert "fuse " in desk.text
+
+    at_the_dashboard(do)

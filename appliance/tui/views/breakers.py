@@ -28,6 +28,8 @@ def lines(scene: Scene, cells: int, count: int) -> list[Row]:
     as_table = scene.ui.table if scene.ui.table is not None else cells < WIDE
     below = min(12, max(0, count // 3 + 1)) if count >= 14 else 0
     cursor = max(0, place_cursor(scene, VIEW, items))
+    if scene.ui.whole:
+        return _report(scene, items[cursor], cells, count)
     above = count - below
     if as_table or cells < NARROW or above < CARD_LINES + 1:
         top = _table(scene, items, cells, above)
@@ -115,8 +117,9 @@ def _report(scene: Scene, item: Item, cells: int, count: int) -> list[Row]:
     title = report.title(scene, key, trip)
     if cells >= WIDE:
         told = report.lines(scene, thing, trip, cells - 4, count - 2)
+        hint = "⏎ back" if scene.ui.whole else "⏎ full report"
         return box(_tail(told, count - 2), cells, count, scene.ui.glyphs, title=title,
-                   right=[("⏎ full report", "muted")] if trip else ())  # fmt: skip
+                   right=[(hint, "muted")] if trip else ())  # fmt: skip
     told = [Row(((" ", ""), *line.spans)) for line in report.lines(scene, thing, trip, cells - 2, count - 1)]
     shown_lines = [clip(line, cells, scene.ui.glyphs.more) for line in _tail(told, count - 1)]
     return [rule(title, (), cells, scene.ui.glyphs), *filled(shown_lines, cells, count - 1)]
